@@ -1,0 +1,44 @@
+# `make demo` and `make test` do everything on a fresh machine; `make` alone lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: help setup demo test lab lint format bench clean
+
+help:                 ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: .venv/ready    ## make .venv complete
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lepton needs Python 3.11 or later: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,dev]'
+	@touch $@
+
+demo: setup           ## run the quickstart end to end on the CPU, result on the terminal and as HTML
+	$(BIN)/python notebooks/demo.py
+
+test: setup           ## all tests that need no GPU
+	$(BIN)/python -m pytest -m "not gpu"
+
+lab: setup            ## open JupyterLab on the quickstart
+	$(BIN)/jupyter lab notebooks/quickstart.ipynb
+
+lint: setup           ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup         ## put files into the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup          ## all figures of docs/performance.md (half an hour, on a quiet machine)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m benchmarks
+
+clean:                ## remove what the other targets made
+	rm -rf .venv demo .mypy_cache .pytest_cache .ruff_cache

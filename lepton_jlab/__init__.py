@@ -1,0 +1,62 @@
+"""What `import lepton_jlab as lepton` offers; each name is imported when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from lepton_jlab.cluster import Cluster as Cluster
+    from lepton_jlab.cluster import clusters as clusters
+    from lepton_jlab.cluster import get_cluster as get_cluster
+    from lepton_jlab.cluster import start_cluster as start_cluster
+    from lepton_jlab.cluster import use_cluster as use_cluster
+    from lepton_jlab.data import Dataset as Dataset
+    from lepton_jlab.data import import_dataset as import_dataset
+    from lepton_jlab.data import open_dataset as open_dataset
+    from lepton_jlab.errors import LeptonError as LeptonError
+    from lepton_jlab.runs import Run as Run
+    from lepton_jlab.runs import Sweep as Sweep
+    from lepton_jlab.runs import log as log
+    from lepton_jlab.runs import run as run
+    from lepton_jlab import runs as runs
+    from lepton_jlab.runs import submit as submit
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "lepton_jlab.cluster": ("Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"),
+    "lepton_jlab.data": ("Dataset", "import_dataset", "open_dataset"),
+    "lepton_jlab.errors": ("LeptonError",),
+    "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["runs", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "runs":  # the room is callable: lepton.runs() lists the runs
+        return import_module("lepton_jlab.runs")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
+
+
+def load_ipython_extension(ip: InteractiveShell) -> None:
+    """Register %lepton, %%lepton and their completion (``%load_ext lepton_jlab``)."""
+    from lepton_jlab import magics
+
+    magics.load(ip)
+
+
+def unload_ipython_extension(ip: InteractiveShell) -> None:
+    """Take them away again."""
+    from lepton_jlab import magics
+
+    magics.unload(ip)

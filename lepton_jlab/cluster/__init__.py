@@ -1,0 +1,5 @@
+"""Clusters: a Dask cluster owned by a detached host process, found by its connection file."""
+
+from lepton_jlab.cluster.handle import Cluster, clusters, get_cluster, start_cluster, use_cluster
+
+__all__ = ["Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"]

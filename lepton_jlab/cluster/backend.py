@@ -1,0 +1,139 @@
+"""What a host asks of Dask: the same few calls for a cluster of its own and for an adopted one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lepton_jlab.errors import ClusterError
+
+Handlers = dict[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """A worker as the scheduler knows it. Memory in bytes, 0 for no limit."""
+
+    address: str
+    name: str
+    host: str
+    threads: int
+    memory: int
+
+
+class Backend(Protocol):
+    """A running Dask cluster, its client, and a place for the host's handlers."""
+
+    client: Any
+    address: str
+    security: Any
+
+    async def listen(self, handlers: Handlers) -> tuple[str, Any]:
+        """Serve `handlers`; return the address they answer at and its `Security`."""
+
+    async def call(self, worker: str, handler: str, **arguments: Any) -> Any:
+        """Call a handler of one worker."""
+
+    async def workers(self) -> list[WorkerFacts]:
+        """Return the workers that the scheduler knows now."""
+
+    async def busy(self) -> bool:
+        """Tell whether any Dask task is being processed."""
+
+    async def scale(self, workers: int) -> None:
+        """Ask for so many workers."""
+
+    async def close(self) -> None:
+        """End the cluster, or let go of an adopted one."""
+
+
+class OwnBackend:
+    """A Dask cluster whose scheduler lives in this process."""
+
+    def __init__(self, cluster: Any, security: Any) -> None:
+        self.cluster = cluster
+        self.scheduler = cluster.scheduler
+        self.security = security
+        self.address: str = cluster.scheduler.address
+        self.client: Any = None
+
+    async def listen(self, handlers: Handlers) -> tuple[str, Any]:
+        from distributed import Client
+
+        # Nothing listens here without authentication: Dask's plain HTTP pages are shut.
+        self.scheduler.http_server.stop()
+        self.scheduler.handlers.update(handlers)
+        self.client = await Client(self.cluster, asynchronous=True)
+        return self.address, self.security
+
+    async def call(self, worker: str, handler: str, **arguments: Any) -> Any:
+        return await getattr(self.scheduler.rpc(worker), handler)(**arguments)
+
+    async def workers(self) -> list[WorkerFacts]:
+        return [
+            WorkerFacts(w.address, str(w.name), w.host, w.nthreads, w.memory_limit or 0)
+            for w in self.scheduler.workers.values()
+        ]
+
+    async def busy(self) -> bool:
+        return any(w.processing for w in self.scheduler.workers.values())
+
+    async def scale(self, workers: int) -> None:
+        try:
+            self.cluster.scale(workers)
+        except ValueError as error:
+            raise ClusterError(f"Cannot scale to {workers} workers: {error}") from error
+        await self.cluster
+
+    async def close(self) -> None:
+        if self.client is not None:
+            await self.client.close()
+        await asyncio.wait_for(self.cluster.close(), 15)
+
+
+class AdoptedBackend:
+    """Somebody else's scheduler: it takes no handlers, so this process answers for itself."""
+
+    def __init__(self, client: Any, security: Any) -> None:
+        self.client = client
+        self.security = security
+        self.address: str = client.scheduler.address
+        self._server: Any = None
+
+    async def listen(self, handlers: Handlers) -> tuple[str, Any]:
+        from distributed import Security
+        from distributed.core import Server
+
+        own = Security.temporary()
+        self._server = Server(handlers, connection_args=own.get_connection_args("scheduler"))
+        await self._server.listen("tls://127.0.0.1:0", **own.get_listen_args("scheduler"))
+        return self._server.address, own
+
+    async def call(self, worker: str, handler: str, **arguments: Any) -> Any:
+        # Through the scheduler: its workers need not be reachable from here.
+        return await self.client.scheduler.proxy(msg={"op": handler, **arguments}, worker=worker)
+
+    async def workers(self) -> list[WorkerFacts]:
+        identity = await self.client.scheduler.identity(n_workers=-1)
+        return [
+            WorkerFacts(
+                address, str(w["name"]), w["host"], int(w["nthreads"]), int(w["memory_limit"] or 0)
+            )
+            for address, w in identity["workers"].items()
+        ]
+
+    async def busy(self) -> bool:
+        return any((await self.client.scheduler.processing()).values())
+
+    async def scale(self, workers: int) -> None:
+        raise ClusterError(
+            f"{self.address} is somebody else's cluster: scale to {workers} workers where it was "
+            "started."
+        )
+
+    async def close(self) -> None:
+        if self._server is not None:
+            await self._server.close()
+        await self.client.close()

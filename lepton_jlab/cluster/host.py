@@ -1,0 +1,240 @@
+"""The cluster host: a detached process that owns a Dask cluster, its runs and its connection file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.backend import Backend, WorkerFacts
+from lepton_jlab.cluster.channel import refusal
+from lepton_jlab.cluster.plan import Plan
+from lepton_jlab.config import private_folder, settings
+from lepton_jlab.errors import ClusterError, LeptonError
+
+log = logging.getLogger("lepton.host")
+
+
+class Service(Protocol):
+    """What a room of Lepton runs inside the host; its module has ``attach(host) -> Service``."""
+
+    async def start(self) -> None:
+        """Begin, once the cluster runs."""
+
+    def active(self) -> bool:
+        """Tell whether there is work that keeps the host alive."""
+
+    def occupants(self) -> dict[str, str]:
+        """Return what runs on which worker, by worker address."""
+
+    async def close(self) -> None:
+        """End what is running."""
+
+
+class Host:
+    """One cluster, from its start to its end."""
+
+    backend: Backend
+
+    def __init__(self, plan: Plan, tell: Callable[..., None]) -> None:
+        self.plan = plan
+        self.engine = plan.engine
+        self.pid = os.getpid()
+        self.created = psutil.Process().create_time()
+        self.scratch = _scratch_folder(plan.name, self.pid)
+        self._tell = tell
+        self._stop = asyncio.Event()
+        self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
+        self._services: list[Service] = []
+        for handler in (self.info, self.scale, self.stop):
+            self.serve(handler.__name__, handler)
+
+    def serve(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
+        """Answer calls of ``lepton_<name>``; a LeptonError raised there reaches the caller as such."""
+
+        @functools.wraps(handler)
+        async def answer(**arguments: Any) -> Any:
+            try:
+                return await handler(**arguments)
+            except LeptonError as error:
+                return refusal(error)
+
+        self._handlers[f"lepton_{name}"] = answer
+
+    async def run(self) -> None:
+        """Start the cluster, serve until it is stopped or idle for too long, and end it."""
+        connection.claim(self.plan.name, self._file("starting"))
+        try:
+            await self._start()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            await self._until_idle()
+        finally:
+            connection.remove(self.plan.name)
+            await self._close()
+
+    async def _start(self) -> None:
+        from lepton_jlab.cluster import engines
+
+        for module in settings().services:
+            self._services.append(import_module(module).attach(self))
+        self._tell(progress="starting the scheduler and the workers")
+        self.engine, self.backend = await engines.make(self.plan, self.scratch)
+        control, security = await self.backend.listen(self._handlers)
+        for service in self._services:
+            await service.start()
+        workers = len(await self.backend.workers())
+        self._tell(progress=f"{workers} worker{'s' * (workers != 1)} ready")
+        connection.write(
+            self.plan.name,
+            self._file(
+                "running",
+                engine=self.engine,
+                address=self.backend.address,
+                security=_client_keys(self.backend.security),
+                control=control,
+                control_security=_client_keys(security),
+            ),
+        )
+        self._tell(ready=True)
+
+    def _file(self, state: str, **more: Any) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "name": self.plan.name,
+            "state": state,
+            "pid": self.pid,
+            "created": self.created,
+            "idle_timeout": self.plan.idle_timeout,
+            "scratch": str(self.scratch),
+            **more,
+        }
+
+    async def info(self) -> dict[str, Any]:
+        """Describe the cluster as ``cluster info --json`` prints it."""
+        occupants: dict[str, str] = {}
+        for service in self._services:
+            occupants |= service.occupants()
+        return {
+            "name": self.plan.name,
+            "engine": self.engine,
+            "address": self.backend.address,
+            "workers": [
+                {
+                    "id": w.name,
+                    "host": w.host,
+                    "devices": self.devices(w),
+                    "run": occupants.get(w.address),
+                    "threads": w.threads,
+                    "memory": w.memory,
+                }
+                for w in await self.backend.workers()
+            ],
+            "host_pid": self.pid,
+            "connection_file": str(connection.path_of(self.plan.name)),
+            "idle_timeout": self.plan.idle_timeout,
+        }
+
+    def devices(self, worker: WorkerFacts) -> list[str]:
+        """Return the devices of a worker: its GPU under dask-cuda, where names are devices."""
+        return [f"gpu:{worker.name}"] if self.engine == "cuda" else ["cpu"]
+
+    async def scale(self, workers: int, force: bool = False) -> dict[str, Any]:
+        """Change the number of workers; without `force` only while no run would be ended by it."""
+        busy = {w: run for service in self._services for w, run in service.occupants().items()}
+        if workers < len(busy) and not force:
+            raise ClusterError(
+                f"Scaling {self.plan.name!r} to {workers} would end {len(busy) - workers} of the "
+                f"running {', '.join(sorted(busy.values()))}. Wait, cancel them, or add --force."
+            )
+        await self.backend.scale(workers)
+        return await self.info()
+
+    async def stop(self, force: bool = False) -> None:
+        """End the cluster; without `force` only while nothing is running or queued."""
+        if not force and any(service.active() for service in self._services):
+            raise ClusterError(
+                f"Cluster {self.plan.name!r} has runs that have not ended (%lepton runs list). "
+                "Wait for them, cancel them, or add --force to end them with the cluster."
+            )
+        asyncio.get_running_loop().call_later(0.01, self._stop.set)
+
+    async def _until_idle(self) -> None:
+        last_active = time.monotonic()
+        while not self._stop.is_set():
+            if any(service.active() for service in self._services) or await self.backend.busy():
+                last_active = time.monotonic()
+            rest = self.plan.idle_timeout - (time.monotonic() - last_active)
+            if rest <= 0:
+                log.info("idle for %g s: stopping", self.plan.idle_timeout)
+                return
+            try:
+                await asyncio.wait_for(self._stop.wait(), min(rest, 1.0))
+            except TimeoutError:
+                continue
+
+    async def _close(self) -> None:
+        for service in self._services:
+            await service.close()
+        if hasattr(self, "backend"):
+            try:
+                await self.backend.close()
+            except (TimeoutError, OSError):
+                log.exception("the cluster did not close in time")
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _scratch_folder(name: str, pid: int) -> Path:
+    # Short, because a Unix socket in it may have 107 characters at most.
+    return private_folder(Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}-{name[:16]}-{pid}")
+
+
+def _client_keys(security: Any) -> dict[str, str]:
+    keys = {
+        "ca": security.tls_ca_file,
+        "cert": security.tls_client_cert,
+        "key": security.tls_client_key,
+    }
+    return {name: str(key) for name, key in keys.items()} if all(keys.values()) else {}
+
+
+def main() -> None:
+    """Read a plan from standard input; report on the descriptor given, one JSON line each."""
+    os.umask(0o077)
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
+    logging.getLogger("distributed").setLevel("WARNING")
+    plan = Plan(**json.load(sys.stdin))
+    report = os.fdopen(int(sys.argv[1]), "w", buffering=1)
+    os.set_inheritable(report.fileno(), False)
+
+    def tell(**line: Any) -> None:
+        # Who started us may be gone; the cluster lives on.
+        with contextlib.suppress(OSError, ValueError):
+            report.write(json.dumps(line) + "\n")
+            if "ready" in line:
+                report.close()
+
+    try:
+        asyncio.run(Host(plan, tell).run())
+    except LeptonError as error:
+        tell(error=str(error), kind=type(error).__name__)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

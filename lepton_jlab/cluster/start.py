@@ -1,0 +1,98 @@
+"""Start a cluster host, follow it until it is ready, and leave nothing if it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from lepton_jlab import errors
+from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.plan import Plan
+from lepton_jlab.config import settings
+from lepton_jlab.errors import ClusterError
+
+_LOG_LINES = 15
+
+
+def start_host(plan: Plan, progress: Callable[[str], None]) -> None:
+    """Start the host process of `plan` and return when its cluster is ready.
+
+    Raises
+    ------
+    ClusterError
+        When it failed or took too long; the end of its log is in the message. KeyboardInterrupt
+        ends the half-started host, too.
+    """
+    log = log_of(plan.name)
+    read_end, write_end = os.pipe()
+    with log.open("wb") as output:
+        log.chmod(0o600)
+        host = subprocess.Popen(
+            [sys.executable, "-m", "lepton_jlab.cluster.host", str(write_end)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=[write_end],
+            start_new_session=True,
+            cwd="/",
+        )
+    os.close(write_end)
+    try:
+        assert host.stdin is not None
+        with host.stdin as stdin:
+            stdin.write(json.dumps(asdict(plan)).encode())
+        with os.fdopen(read_end, "r") as report:
+            _follow(host, report.fileno(), plan, progress)
+    except BaseException:
+        _end(host)
+        log.unlink(missing_ok=True)
+        raise
+
+
+def log_of(name: str) -> Path:
+    """Return where the host of cluster `name` writes its log."""
+    return connection.path_of(name).with_suffix(".log")
+
+
+def _follow(
+    host: subprocess.Popen[bytes], report: int, plan: Plan, progress: Callable[[str], None]
+) -> None:
+    end = time.monotonic() + settings().start_timeout
+    pending = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(report, selectors.EVENT_READ)
+        while selector.select(max(0.0, end - time.monotonic())):
+            part = os.read(report, 65536)
+            if not part:
+                raise ClusterError(_failure(plan.name, f"ended with status {host.wait()}"))
+            *lines, pending = (pending + part).split(b"\n")
+            for line in map(json.loads, lines):
+                if "ready" in line:
+                    return
+                if "error" in line:
+                    raise getattr(errors, line["kind"], ClusterError)(line["error"])
+                progress(line["progress"])
+    raise ClusterError(_failure(plan.name, f"was not ready in {settings().start_timeout:g} s"))
+
+
+def _failure(name: str, what: str) -> str:
+    tail = log_of(name).read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    shown = "\n".join(f"    {line}" for line in tail) or "    (it wrote nothing)"
+    return f"The host of cluster {name!r} {what}. The end of its log:\n{shown}"
+
+
+def _end(host: subprocess.Popen[bytes]) -> None:
+    """End a host that is not to live: politely, so that it can end its workers, then surely."""
+    host.terminate()
+    try:
+        host.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(host.pid, 9)
+        host.wait()

@@ -1,0 +1,113 @@
+"""The verbs of `cluster`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import lepton_jlab as lepton
+from lepton_jlab.commands.result import Context, Result, action, bound
+from lepton_jlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from lepton_jlab.cluster import Cluster
+
+
+@action("cluster start")
+def start(args: Namespace, context: Context) -> Result:
+    """Start a cluster."""
+    cluster = lepton.start_cluster(
+        args.name,
+        engine=args.engine,
+        workers=args.workers,
+        threads=args.threads,
+        memory=args.memory,
+        idle_timeout=args.idle_timeout,
+        tls_ca=args.tls_ca,
+        tls_cert=args.tls_cert,
+        tls_key=args.tls_key,
+        progress=context.progress,
+    )
+    return _one(cluster, args)
+
+
+@action("cluster list")
+def list_(args: Namespace, context: Context) -> Result:
+    """List the clusters that run."""
+    from lepton_jlab.runs import page
+    from lepton_jlab.runs.table import Cell, Table
+
+    infos = [cluster.info() for cluster in lepton.clusters()]
+    if not infos:
+        text = "No cluster runs. Start one: %lepton cluster start"
+        return Result(lambda: infos, text)
+    table = Table(["cluster", "engine", "workers", "busy", "address"], frozenset({2, 3}))
+    for info in infos:
+        busy = sum(1 for worker in info["workers"] if worker["run"])
+        row = (info["name"], info["engine"], len(info["workers"]), busy, info["address"])
+        table.rows.append([Cell(str(value)) for value in row])
+    return Result(lambda: infos, table.text(), page.frame(table.html()))
+
+
+@action("cluster use")
+def use(args: Namespace, context: Context) -> Result:
+    """Make a cluster this notebook's own."""
+    return _one(lepton.use_cluster(args.name), args)
+
+
+@action("cluster info")
+def info(args: Namespace, context: Context) -> Result:
+    """Show a cluster."""
+    return _one(lepton.get_cluster(args.name), args)
+
+
+@action("cluster scale")
+def scale(args: Namespace, context: Context) -> Result:
+    """Give a cluster another number of workers."""
+    cluster = lepton.get_cluster(args.cluster)
+    cluster.scale(args.n, force=args.force)
+    return _one(cluster, args)
+
+
+@action("cluster stop")
+def stop(args: Namespace, context: Context) -> Result:
+    """Stop one cluster, or all of them; one that refuses does not keep the others."""
+    clusters = lepton.clusters() if args.all else [lepton.get_cluster(args.name)]
+    stopped: list[str] = []
+    refused: list[str] = []
+    for cluster in clusters:
+        try:
+            cluster.stop(force=args.force)
+        except ClusterError as error:
+            refused.append(str(error))
+        else:
+            stopped.append(cluster.name)
+            context.progress(f"stopped {cluster.name}")
+    if refused:
+        raise ClusterError(" ".join(refused))
+    text = f"Stopped: {', '.join(stopped)}." if stopped else "No cluster runs."
+    return Result(lambda: {"stopped": stopped}, text)
+
+
+def _one(cluster: Cluster, args: Namespace) -> Result:
+    info = cluster.info()
+    text, html = views(info)
+    return Result(lambda: info, text, html, bindings=bound(args, cluster))
+
+
+def views(info: dict[str, Any]) -> tuple[str, str]:
+    """Write what `Cluster.info` says, as text and as HTML."""
+    from lepton_jlab.runs import page
+    from lepton_jlab.runs.table import Cell, Table
+
+    count = len(info["workers"])
+    about = f"{info['engine']}, {count} worker{'s' * (count != 1)}, {info['address']}"
+    table = Table(["worker", "host", "devices", "run"])
+    for worker in info["workers"]:
+        devices = ", ".join(map(str, worker["devices"]))
+        row = (worker["id"], worker["host"], devices, worker["run"] or "")
+        table.rows.append([Cell(str(value)) for value in row])
+    text = "\n".join(filter(None, [f"cluster {info['name']}: {about}", table.text()]))
+    head = f"<p><b>cluster {escape(info['name'])}</b> <i>{escape(about)}</i></p>"
+    return text, page.frame(head, table.html())

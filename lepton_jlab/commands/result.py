@@ -1,0 +1,105 @@
+"""What a command is given, what it gives back, and how it is found by its words."""
+
+from __future__ import annotations
+
+import json
+import math
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lepton_jlab.grammar import Place
+
+if TYPE_CHECKING:
+    from lepton_jlab.runs import Run, Sweep
+
+
+def _silent(text: str) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a command was given.
+
+    Parameters
+    ----------
+    place : {"line", "cell", "terminal"}
+        By whom.
+    namespace : dict
+        The notebook's variables; empty in a terminal.
+    code : str
+        The cell's source.
+    progress : callable
+        Takes one short line whenever something changes.
+    """
+
+    place: Place = "line"
+    namespace: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    progress: Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command has to show.
+
+    Parameters
+    ----------
+    document : callable
+        Makes the JSON form; asked for after the waiting, if there is any.
+    text, html : str
+        For the terminal and for the notebook.
+    bindings : mapping
+        Variables that the notebook gets.
+    work : tuple of Run and Sweep
+        What goes on and can be followed.
+    """
+
+    document: Callable[[], Any]
+    text: str = ""
+    html: str = ""
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    work: tuple[Run | Sweep, ...] = ()
+
+    def json(self) -> str:
+        """Return the one JSON document."""
+        return json.dumps(_plain(self.document()), indent=2, ensure_ascii=False, default=str)
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str | None:
+        return self.html or None
+
+
+Action = Callable[[Namespace, Context], Result]
+ACTIONS: dict[str, Action] = {}
+
+
+def action(words: str) -> Callable[[Action], Action]:
+    """Make a function what the subcommand `words` does."""
+
+    def register(act: Action) -> Action:
+        ACTIONS[words] = act
+        return act
+
+    return register
+
+
+def bound(args: Namespace, value: object) -> dict[str, object]:
+    """Return what ``-o VAR`` puts into the notebook."""
+    name = getattr(args, "out", None)
+    return {name: value} if name else {}
+
+
+def _plain(value: Any) -> Any:
+    """Make what JSON has no word for (not a number, infinity) null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

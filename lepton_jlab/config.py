@@ -1,0 +1,74 @@
+"""Every setting, its default and its help, as traitlets; and the folders Lepton writes to."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_config_path, jupyter_data_dir, jupyter_runtime_dir
+from traitlets import Float, Int, List, Unicode
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+
+
+class Settings(Configurable):
+    """Read from ``lepton_config.py`` or ``lepton_config.json`` in a Jupyter configuration folder."""
+
+    idle_timeout = Unicode(
+        "1h", help="A cluster host stops itself after this time without an active run."
+    ).tag(config=True)
+    start_timeout = Float(120.0, help="Seconds a cluster may take to start.").tag(config=True)
+    preload = List(
+        Unicode(),
+        default_value=["tensorflow", "keras"],
+        help="Modules the fork server imports, so that run children have them already.",
+    ).tag(config=True)
+    grace = Float(
+        5.0, help="Seconds between the interrupt and the kill of a cancelled run."
+    ).tag(config=True)
+    linger = Float(
+        1.0, help="Seconds a slot is held after its last run, so that the next one starts at once."
+    ).tag(config=True)
+    keep_timeout = Float(
+        600.0, help="Seconds an unused persistent child (--keep) lives on."
+    ).tag(config=True)
+    output_limit = Int(
+        16 * 2**20, help="Bytes of output kept per run; beyond it, its head and its tail."
+    ).tag(config=True)
+    services = List(
+        Unicode(),
+        default_value=["lepton_jlab.runs.service"],
+        help="Modules that a cluster host loads; each has `attach(host)`. Cluster knows none itself.",
+    ).tag(config=True)
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings, read once."""
+    config = Config()
+    for folder in reversed(jupyter_config_path()):
+        for loader in (PyFileConfigLoader, JSONFileConfigLoader):
+            suffix = "py" if loader is PyFileConfigLoader else "json"
+            try:
+                config.merge(loader(f"lepton_config.{suffix}", path=folder).load_config())
+            except ConfigFileNotFound:
+                continue
+    return Settings(config=config)
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` and return it, readable by this user alone."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def runtime_folder() -> Path:
+    """Return the folder of connection files, beside those of Jupyter's kernels."""
+    return private_folder(Path(jupyter_runtime_dir()))
+
+
+def data_folder() -> Path:
+    """Return the folder of run records, in the Jupyter data directory."""
+    return private_folder(Path(jupyter_data_dir()) / "lepton")

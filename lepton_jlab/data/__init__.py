@@ -1,0 +1,9 @@
+"""Datasets: opening, importing, batches for Keras and TensorFlow."""
+
+from __future__ import annotations
+
+from lepton_jlab.data.dataset import Dataset, open_dataset
+from lepton_jlab.data.describe import find_datasets
+from lepton_jlab.data.importing import import_dataset
+
+__all__ = ["Dataset", "find_datasets", "import_dataset", "open_dataset"]

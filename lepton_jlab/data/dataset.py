@@ -1,0 +1,297 @@
+"""A dataset: arrays in a Zarr group that share their first axis, the samples."""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lepton_jlab.data.column import Column
+from lepton_jlab.data.schema import find_members, find_roles
+from lepton_jlab.data.split import Part, shares_of
+from lepton_jlab.data.store import address, open_node
+from lepton_jlab.errors import NotFoundError, suggestion
+
+if TYPE_CHECKING:
+    import zarr
+    from numpy.typing import NDArray
+
+    from lepton_jlab.data.batches import Batches
+    from lepton_jlab.data.store import Node
+
+
+class Dataset:
+    """A read-only view of a Zarr group whose arrays share their first axis.
+
+    Made by :func:`open_dataset`. It holds no samples: they are read when batches are made or an
+    array is indexed. Pickled, it is its address and how it was split.
+
+    Examples
+    --------
+    >>> ds = lepton.open_dataset("fashion.zarr")                       # doctest: +SKIP
+    >>> model.fit(ds.batches(128, shuffle=True), epochs=3)             # doctest: +SKIP
+    """
+
+    def __init__(
+        self, node: Node, where: str, inner: str = "", parts: tuple[Part, ...] = ()
+    ) -> None:
+        self._node = node
+        self._where = where
+        self._inner = inner
+        self._parts = parts
+
+    # ---- what it is
+
+    @property
+    def path(self) -> str:
+        """Absolute path or URL."""
+        return f"{self._where}/{self._inner}" if self._inner else self._where
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @cached_property
+    def attrs(self) -> dict[str, Any]:
+        """A copy of the group's attributes; the entry ``lepton`` holds what Lepton knows."""
+        return dict(self._node.attrs.asdict())
+
+    @cached_property
+    def classes(self) -> list[str] | None:
+        """Names of the classes, in the order of their numbers, or None."""
+        names = self._schema.get("classes")
+        return [str(name) for name in names] if isinstance(names, list) else None
+
+    @cached_property
+    def arrays(self) -> Mapping[str, Column]:
+        """The arrays that share the axis of samples, by name."""
+        rows = self._rows
+        found = {name: Column(name, array, rows) for name, array in self._members.items()}
+        return MappingProxyType(found)
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """Arrays of the group without the axis of samples, such as coordinates of other axes."""
+        return sorted(set(self._stored) - set(self._members))
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """Names of the datasets inside this one, such as ``test``."""
+        return sorted(getattr(self._node, "group_keys", tuple)())
+
+    @cached_property
+    def roles(self) -> Mapping[str, str]:
+        """Which array is ``x``, ``y`` and ``sample_weight``, as far as they are known."""
+        return MappingProxyType({r: n for r, n in self._roles.items() if n in self._members})
+
+    @property
+    def x(self) -> Column:
+        """The inputs, shape ``(samples, …)``."""
+        return self._by_role("x")
+
+    @property
+    def y(self) -> Column:
+        """The targets, shape ``(samples, …)``."""
+        return self._by_role("y")
+
+    def __len__(self) -> int:
+        if not self._members:
+            return 0
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, name: str) -> Dataset:
+        if isinstance(name, str) and name in self.groups:
+            inner = f"{self._inner}/{name}" if self._inner else name
+            return Dataset(self._node[name], self._where, inner)
+        if isinstance(name, str) and name in self._stored:
+            raise NotFoundError(f"{name!r} is an array of {self.name}: use ds.arrays[{name!r}].")
+        there = f" There are: {', '.join(self.groups)}." if self.groups else " It has none inside."
+        near = suggestion(str(name), self.groups)
+        raise NotFoundError(f"No dataset {name!r} in {self.path}.{near or there}")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.groups
+
+    def __iter__(self) -> Any:
+        raise TypeError("A dataset is not iterated itself; use ds.batches(32) or ds.x[:100].")
+
+    # ---- what to do with it
+
+    def split(
+        self, share: float | None = None, *, seed: int = 0, **shares: float
+    ) -> tuple[Dataset, ...]:
+        """Split into disjoint datasets that together are this one; samples are drawn at random.
+
+        Parameters
+        ----------
+        share
+            The share of the first of two parts: ``train, val = ds.split(0.8)``.
+        seed
+            The same seed gives the same split, everywhere.
+        **shares
+            Shares by name, of sum 1: ``ds.split(train=0.7, val=0.1, test=0.2)``.
+
+        Returns
+        -------
+        tuple of Dataset
+            A named tuple, with the fields ``train`` and ``val`` where only `share` is given.
+
+        Raises
+        ------
+        UsageError
+            If the shares are not positive or their sum is not 1.
+        """
+        named = shares_of(share, shares)
+        values = tuple(named.values())
+        parts = [(*self._parts, Part(values, i, seed)) for i in range(len(values))]
+        cls = namedtuple("Split", named)  # type: ignore[misc]
+        return cls(*(Dataset(self._node, self._where, self._inner, part) for part in parts))
+
+    def batches(
+        self,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        drop_remainder: bool = False,
+    ) -> Batches:
+        """Return batches that Keras takes in ``fit``, ``evaluate`` and ``predict``.
+
+        Iterated, they are TensorFlow tensors of shape ``(batch, …)`` in the stored dtype (NumPy
+        arrays where TensorFlow is not installed): ``(x, y)``, ``(x, y, sample_weight)`` or ``x``
+        by the roles of the arrays, else dicts by array name.
+
+        Parameters
+        ----------
+        batch_size
+            Samples in a batch; the last may have fewer.
+        shuffle
+            Stored chunks in random order, samples permuted in windows of many chunks. Each
+            iteration is the next epoch, with an order of its own. Keras's ``shuffle`` in ``fit``
+            changes nothing.
+        seed
+            The order is a function of the seed and the number of the epoch alone.
+        rank, world
+            This process's place among `world` that share the work: disjoint, covering everything,
+            equally many batches each.
+        drop_remainder
+            Leave out what does not fill a batch.
+
+        Raises
+        ------
+        DataError
+            If there are no samples, or too few for the ranks.
+        UsageError
+            If a number is out of its range.
+        """
+        from lepton_jlab.data.batches import make_batches
+
+        return make_batches(self, batch_size, shuffle, seed, rank, world, drop_remainder)
+
+    def to_tf(self, batch_size: int | None = None, **order: Any) -> Any:
+        """Return a ``tf.data.Dataset`` of batches, or of samples when `batch_size` is None.
+
+        Takes what :meth:`batches` takes.
+        """
+        if batch_size is not None:
+            return self.batches(batch_size, **order).to_tf()
+        return self.batches(256, **order).to_tf().unbatch()
+
+    def info(self) -> dict[str, Any]:
+        """Describe what is stored: shapes, chunks, codecs and sizes, for ``data info --json``."""
+        from lepton_jlab.data.describe import describe
+
+        return describe(self, self._node)
+
+    # ---- how it shows and travels
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{c.name} {c.shape[1:]} {c.dtype}" for c in self.arrays.values())
+        inside = f"; inside: {', '.join(self.groups)}" if self.groups else ""
+        part = " (a split)" if self._parts else ""
+        return (
+            f"<Dataset {self.name}{part}: {len(self):,} samples; {shapes or 'no arrays'}{inside}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from lepton_jlab.data.preview import html
+
+        return html(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._where, self._inner, self._parts)
+
+    # ---- how it is found out
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        schema = self.attrs.get("lepton")
+        return schema if isinstance(schema, dict) else {}
+
+    @cached_property
+    def _stored(self) -> dict[str, zarr.Array[Any]]:
+        if hasattr(self._node, "arrays"):
+            return dict(sorted(self._node.arrays()))
+        return {"x": self._node}  # a single array
+
+    @cached_property
+    def _roles(self) -> dict[str, str]:
+        return find_roles(self.path, self._schema, self._stored)
+
+    @cached_property
+    def _members(self) -> Mapping[str, zarr.Array[Any]]:
+        return find_members(self.path, self._roles, self._stored)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int64] | None:
+        if not self._parts or not self._members:
+            return None
+        rows = np.arange(next(iter(self._members.values())).shape[0])
+        for part in self._parts:
+            rows = part.choose(rows)
+        return rows
+
+    def _by_role(self, role: str) -> Column:
+        if role in self.roles:
+            return self.arrays[self.roles[role]]
+        raise NotFoundError(
+            f"{self.name} has no array with the role {role!r}. Its arrays: "
+            f"{', '.join(self.arrays) or 'none'}; use ds.arrays[…]."
+        )
+
+
+def open_dataset(path: str | os.PathLike[str]) -> Dataset:
+    """Open a Zarr group or array as a dataset.
+
+    Parameters
+    ----------
+    path
+        A folder, a zip file, or a URL (``https://``, ``s3://``, ``gs://``); Zarr v2 or v3, any
+        codec, also what xarray wrote. ``name.zarr/test`` opens a dataset inside another.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing of that name.
+    DataError
+        If what is there is not a Zarr dataset.
+    MissingDependencyError
+        If the URL needs a library that is not installed.
+    """
+    return _restore(address(path), "", ())
+
+
+def _restore(where: str, inner: str, parts: tuple[Part, ...]) -> Dataset:
+    node = open_node(where)
+    if inner:
+        if inner not in node:
+            raise NotFoundError(f"No dataset {inner!r} in {where}.")
+        node = node[inner]
+    return Dataset(node, where, inner, parts)

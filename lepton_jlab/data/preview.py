@@ -1,0 +1,186 @@
+"""How a dataset looks in a notebook: its arrays, and a few samples as pictures or as a table."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lepton_jlab.errors import LeptonError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lepton_jlab.data.column import Column
+    from lepton_jlab.data.dataset import Dataset
+
+PICTURES = 10
+ROWS = 5
+CELLS = 8  # values of one sample that a table shows
+LONGEST_SIDE = 96  # of a picture, in pixels
+
+STYLE = """<style>
+.lepton-ds{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;
+color:var(--jp-ui-font-color1,inherit)}
+.lepton-ds h4{margin:0 0 2px;font-size:14px;font-weight:600}
+.lepton-ds .dim{color:var(--jp-ui-font-color2,#666)}
+.lepton-ds table{border-collapse:collapse;margin:8px 0;font-size:inherit}
+.lepton-ds th,.lepton-ds td{text-align:left;padding:2px 14px 2px 0;
+font-variant-numeric:tabular-nums}
+.lepton-ds th{font-weight:500;color:var(--jp-ui-font-color2,#666)}
+.lepton-ds .pictures{display:flex;flex-wrap:wrap;gap:8px;margin-top:8px}
+.lepton-ds figure{margin:0;width:72px;text-align:center}
+.lepton-ds img{width:72px;height:72px;object-fit:contain;image-rendering:pixelated;margin:0;
+background:var(--jp-layout-color2,#eee)}
+.lepton-ds figcaption{font-size:11px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+</style>"""
+
+
+def html(dataset: Dataset) -> str:
+    """Return the dataset as HTML; only the chunks of the first few samples are read."""
+    parts = [f"<h4>{escape(dataset.name)}</h4>", _summary(dataset), _arrays(dataset)]
+    if len(dataset):
+        try:
+            parts.append(_samples(dataset))
+        except LeptonError as error:  # a broken chunk must not hide the rest
+            parts.append(f'<div class="dim">{escape(str(error))}</div>')
+    return f'{STYLE}<div class="lepton-ds">{"".join(parts)}</div>'
+
+
+def _summary(dataset: Dataset) -> str:
+    words = [f"{len(dataset):,} samples"]
+    if dataset.classes:
+        words.append(f"{len(dataset.classes)} classes")
+    words += [f"{name}: {len(dataset[name]):,}" for name in dataset.groups]
+    if dataset.left_out:
+        words.append(f"other arrays: {', '.join(dataset.left_out)}")
+    return f'<div class="dim">{escape(" · ".join(words))}</div>'
+
+
+def _arrays(dataset: Dataset) -> str:
+    heads = "".join(f"<th>{head}</th>" for head in ("array", "shape", "type", "chunks", "size"))
+    rows = [
+        f"<tr><td>{escape(c.name)}</td><td>{_times(c.shape)}</td><td>{escape(str(c.dtype))}</td>"
+        f"<td>{_times(c.zarr.chunks)}</td><td>{_bytes(c.nbytes)}</td></tr>"
+        for c in dataset.arrays.values()
+    ]
+    return f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
+
+
+def _samples(dataset: Dataset) -> str:
+    picture = _picture_array(dataset)
+    if picture is None:
+        return _table(dataset)
+    labels = _labels(dataset, PICTURES)
+    images = picture.read(0, min(PICTURES, len(dataset)))
+    low, high = _limits(images)
+    figures = []
+    for image, label in zip(images, labels, strict=True):
+        src = base64.b64encode(png(image, low, high)).decode()
+        text = escape(label)
+        figures.append(
+            f'<figure><img src="data:image/png;base64,{src}" alt="{text}">'
+            f'<figcaption title="{text}">{text}</figcaption></figure>'
+        )
+    return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def is_picture(column: Column) -> bool:
+    """Whether samples are of the shape and type of images, (height, width[, 1, 3 or 4])."""
+    shape = column.shape[1:]
+    if column.dtype != np.uint8 and column.dtype.kind != "f":
+        return False
+    colours = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    return colours and min(shape[:2]) >= 8 and max(shape[:2]) <= 4096
+
+
+def png(image: NDArray[Any], low: float, high: float) -> bytes:
+    """Return an image of shape (height, width[, channels]) as a small PNG file.
+
+    `low` becomes black and `high` white.
+    """
+    from PIL import Image
+
+    pixels = np.nan_to_num(image.astype(np.float32), nan=low)
+    scaled = np.clip((pixels - low) / ((high - low) or 1) * 255, 0, 255).astype(np.uint8)
+    picture = Image.fromarray(scaled[..., 0] if scaled.shape[2:] == (1,) else scaled)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _limits(images: NDArray[Any]) -> tuple[float, float]:
+    if images.dtype == np.uint8:
+        return 0, 255
+    finite = images[np.isfinite(images)]
+    if not len(finite):
+        return 0, 1
+    low, high = float(finite.min()), float(finite.max())
+    return (0, 1) if low >= 0 and 0.5 < high <= 1 else (low, high)
+
+
+def _picture_array(dataset: Dataset) -> Column | None:
+    first = dataset.roles.get("x")
+    columns = [dataset.arrays[first]] if first else list(dataset.arrays.values())
+    return next((column for column in columns if is_picture(column)), None)
+
+
+def _labels(dataset: Dataset, count: int) -> list[str]:
+    count = min(count, len(dataset))
+    name = dataset.roles.get("y")
+    if name is None or dataset.arrays[name].ndim > 2:
+        return [""] * count
+    return [_label(value, dataset.classes) for value in dataset.arrays[name].read(0, count)]
+
+
+def _label(value: Any, classes: list[str] | None) -> str:
+    if np.ndim(value) == 1:
+        if len(value) != 1 and not (classes and len(value) == len(classes)):
+            return _values(value)
+        value = value[0] if len(value) == 1 else np.argmax(value)
+    if classes and np.issubdtype(type(value), np.integer) and 0 <= value < len(classes):
+        return classes[int(value)]
+    return _number(value)
+
+
+def _table(dataset: Dataset) -> str:
+    count = min(ROWS, len(dataset))
+    columns: Mapping[str, list[str]] = {
+        name: _labels(dataset, count)
+        if name == dataset.roles.get("y")
+        else [_values(value) for value in column.read(0, count)]
+        for name, column in dataset.arrays.items()
+    }
+    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    rows = [
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>"
+        for row in zip(*columns.values(), strict=True)
+    ]
+    return f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
+
+
+def _values(value: Any) -> str:
+    flat = np.ravel(value)
+    more = " …" if len(flat) > CELLS else ""
+    return "  ".join(_number(v) for v in flat[:CELLS]) + more
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)[:60]
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " \N{MULTIPLICATION SIGN} ".join(f"{n:,}" for n in shape)
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} TiB"

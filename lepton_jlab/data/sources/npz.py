@@ -1,0 +1,73 @@
+"""Arrays in a NumPy archive, by their names: x and y, x_train … y_test, images and labels."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lepton_jlab.data.sources import Loaded, numbered
+from lepton_jlab.errors import DataError, UsageError, suggestion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORM = "NumPy archives (.npz)"
+
+X_NAMES = {"x", "image", "images", "data", "features", "inputs"}
+Y_NAMES = {"y", "label", "labels", "target", "targets"}
+PARTS = {"train": "", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+IN_PART = re.compile(rf"^(?:({'|'.join(PARTS)})_(.+)|(.+)_({'|'.join(PARTS)}))$", re.IGNORECASE)
+
+
+def accepts(source: str) -> bool:
+    """Whether `source` is a .npz file."""
+    return source.endswith(".npz") and Path(source).is_file()
+
+
+def load(source: str, label: str | None) -> Loaded:
+    """Read the arrays; an array ``classes`` or ``class_names`` of strings names the classes."""
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError) as error:  # ValueError: Python objects inside
+        raise DataError(f"{source} cannot be read as a NumPy archive: {error}") from error
+    named = arrays.pop("classes", arrays.pop("class_names", None))
+    if label is not None and label not in arrays:
+        near = suggestion(label, arrays) or f" There are: {', '.join(arrays)}."
+        raise UsageError(f"{source} has no array {label!r}.{near}")
+    parts: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, values in arrays.items():
+        part, plain = _place(name, label)
+        parts.setdefault(part, {})[plain] = values
+    if len(arrays) == 1:
+        parts = {"": {"x": next(iter(arrays.values()))}}
+    classes = None if named is None else [str(name) for name in named]
+    return Loaded(*_number_strings(parts, source, classes))
+
+
+def _place(name: str, label: str | None) -> tuple[str, str]:
+    """Return the part and the plain name: ``"test_images"`` is ``("test", "x")``."""
+    found = IN_PART.match(name)
+    part, plain = "", name
+    if found:
+        before, after = found.group(1), found.group(4)
+        part, plain = PARTS[(before or after).lower()], found.group(2) or found.group(3)
+    if name == label or (label is None and plain.lower() in Y_NAMES):
+        return part, "y"
+    return part, "x" if plain.lower() in X_NAMES else plain
+
+
+def _number_strings(
+    parts: dict[str, dict[str, Any]], origin: str, classes: list[str] | None
+) -> tuple[dict[str, dict[str, Any]], str, list[str] | None]:
+    """Turn labels that are strings into class numbers, the same in all parts."""
+    labelled = [part for part in parts.values() if "y" in part and part["y"].dtype.kind in "US"]
+    if labelled:
+        together, classes = numbered(np.concatenate([part["y"].astype(str) for part in labelled]))
+        ends = np.cumsum([len(part["y"]) for part in labelled])[:-1]
+        for part, values in zip(labelled, np.split(together, ends), strict=True):
+            part["y"] = values
+    return parts, origin, classes

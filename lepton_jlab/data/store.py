@@ -1,0 +1,111 @@
+"""Where a dataset lives: turns a path, a zip file or a URL into an open Zarr node, read only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lepton_jlab.errors import DataError, MissingDependencyError, NotFoundError, suggestion
+
+Node: TypeAlias = Any  # zarr.Group | zarr.Array, told apart where it matters
+
+MARKS = ("zarr.json", ".zgroup", ".zarray")  # the file that makes a folder a Zarr node
+REMOTE = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+
+
+def address(path: str | os.PathLike[str]) -> str:
+    """Return `path` so that it means the same in another process: a URL as it is, else absolute."""
+    text = os.fspath(path)
+    if is_url(text):
+        return text.rstrip("/")
+    return str(Path(text).expanduser().absolute())
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` names something by a scheme, as in ``s3://bucket/name.zarr``."""
+    return "://" in text
+
+
+def is_zarr(folder: Path) -> bool:
+    """Whether `folder` is a Zarr group or array on this machine."""
+    return any((folder / mark).is_file() for mark in MARKS)
+
+
+def open_node(where: str) -> Node:
+    """Open the Zarr group or array at an address made by `address`.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing of that name.
+    DataError
+        If what is there is not Zarr, or cannot be read.
+    MissingDependencyError
+        If the URL's scheme needs a library that is not installed.
+    """
+    if is_url(where):
+        return _open_url(where)
+    path = Path(where)
+    if not path.exists():
+        raise NotFoundError(_missing(path))
+    if path.is_file():
+        return _open_zip(path)
+    if not is_zarr(path):
+        raise DataError(
+            f"{where} is a folder, but not a Zarr dataset. "
+            f"Import what is in it: %lepton data import {path.name} {path.name}.zarr"
+        )
+    return _open(where, where)
+
+
+def _open(store: Any, where: str, inner: str = "") -> Node:
+    import zarr
+
+    try:
+        return zarr.open(store=store, path=inner, mode="r")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"There is no Zarr dataset at {where}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:  # what broken metadata raises
+        raise DataError(f"{where} cannot be opened as Zarr: {error}") from error
+
+
+def _open_url(where: str) -> Node:
+    scheme = where.partition("://")[0]
+    try:
+        return _open(where, where)
+    except ImportError as error:
+        library = REMOTE.get(scheme, f"the fsspec library for {scheme}://")
+        raise MissingDependencyError(f"{library}, which reads {scheme}://,", "remote") from error
+
+
+def _open_zip(path: Path) -> Node:
+    import zipfile
+
+    from zarr.storage import ZipStore
+
+    if not zipfile.is_zipfile(path):
+        raise DataError(
+            f"{path} is a file, not a Zarr dataset. "
+            f"Import it first: %lepton data import {path.name} {path.stem}.zarr"
+        )
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    inner = ""
+    if not tops & set(MARKS):  # `zip -r name.zip name.zarr` puts the folder itself inside
+        inner = next((t for t in sorted(tops) if any(f"{t}/{m}" in names for m in MARKS)), "")
+        if not inner:
+            raise DataError(f"{path} is a zip file, but holds no Zarr dataset.")
+    return _open(ZipStore(path, mode="r"), str(path), inner)
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"No dataset at {path}: the folder {folder} does not exist."
+    beside = [p.name for p in folder.iterdir() if not p.name.startswith(".")]
+    near = suggestion(path.name, beside) or suggestion(f"{path.name}.zarr", beside)
+    zarrs = sorted(name for name in beside if name.endswith(".zarr"))[:5]
+    there = f" In {folder}: {', '.join(zarrs)}." if zarrs and not near else ""
+    return f"No dataset at {path}.{near}{there} Make one: %lepton data import SOURCE {path.name}"

@@ -1,0 +1,283 @@
+"""The one definition of subcommands, options, defaults, help, and what completes each value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lepton_jlab.values import ENGINES, engine, identifier, names, positive, pushed, sweep, whole
+
+Place = Literal["line", "cell", "terminal"]
+Kind = Literal["", "cluster", "run", "dataset", "source", "file", "variable", "words"]
+
+EVERYWHERE: tuple[Place, ...] = ("line", "cell", "terminal")
+STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, a switch (it takes no value), or an argument (its one flag has no dash).
+
+    Parameters
+    ----------
+    flags : tuple of str
+        As typed; the last one gives the attribute its name.
+    read : callable or None
+        Turns a word into the value; None for a switch.
+    count : {"", "?", "*", "+"}
+        How many words an argument takes, as in argparse; an option with ``+`` may be repeated.
+    sets : tuple of str
+        For a switch that sets another attribute: its name and the value.
+    excludes : str
+        Options with the same word here exclude each other.
+    places : tuple of str
+        Where it can be used; elsewhere `elsewhere` is what the user is told.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] | None = str
+    count: Literal["", "?", "*", "+"] = ""
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    completes: Kind = ""
+    sets: tuple[str, str] | None = None
+    excludes: str = ""
+    places: tuple[Place, ...] = EVERYWHERE
+    elsewhere: str = ""
+
+    @property
+    def is_argument(self) -> bool:
+        return not self.flags[0].startswith("-")
+
+    @property
+    def attribute(self) -> str:
+        return self.flags[-1].lstrip("-").replace("-", "_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand: its words, what it does, what it takes, and where it can be used."""
+
+    words: tuple[str, ...]
+    help: str
+    options: tuple[Option, ...] = ()
+    places: tuple[Place, ...] = ("line", "terminal")
+    elsewhere: str = "it takes no cell; write it with one %"
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.words)
+
+
+def switch(*flags: str, help: str, **more: Any) -> Option:  # noqa: A002 - argparse's own word
+    return Option(flags, help, read=None, default=False, **more)
+
+
+def option(*flags: str, help: str, metavar: str = "", **more: Any) -> Option:  # noqa: A002
+    return Option(flags, help, metavar=metavar or flags[-1].lstrip("-").upper(), **more)
+
+
+def argument(name: str, *, help: str, **more: Any) -> Option:  # noqa: A002
+    return Option((name,), help, metavar=name, **more)
+
+
+def command(words: str, help: str, *options: Option, **more: Any) -> Command:  # noqa: A002
+    return Command(tuple(words.split()), help, (*options, JSON), **more)
+
+
+JSON = switch("--json", help="print one JSON document and nothing else")
+FORCE = switch("-f", "--force", help="do it although something is lost by it")
+OUT = option(
+    "-o",
+    "--out",
+    metavar="VAR",
+    help="put the result into this variable of the notebook",
+    read=identifier,
+    completes="variable",
+    places=("line", "cell"),
+    elsewhere="there are no variables in a terminal",
+)
+CLUSTER = option(
+    "--cluster",
+    metavar="NAME",
+    help="on which cluster (default: the one in use, or the only one)",
+    completes="cluster",
+)
+WHICH = "run or sweep: r17, s3, its name, or a variable that holds it"
+RUN = argument("ID", help=WHICH, completes="run")
+RUNS = argument("ID", help=WHICH, count="+", completes="run")
+
+COMMANDS: tuple[Command, ...] = (
+    command(
+        "cluster start",
+        "Start a cluster that outlives the kernel: GPUs if there are any, else the CPU cores.",
+        option("--name", help="what to call it (default: after its engine)"),
+        option(
+            "--engine",
+            help="auto, local, cuda, or the address of a scheduler that runs already",
+            metavar="|".join((*ENGINES, "ADDRESS")),
+            read=engine,
+            default="auto",
+            choices=ENGINES,
+        ),
+        option("--workers", metavar="N", help="how many (default: one per device)", read=positive),
+        option("--threads", metavar="N", help="threads of each worker", read=positive),
+        option("--memory", metavar="SIZE", help="memory of each worker: 4GiB"),
+        option(
+            "--idle-timeout",
+            metavar="T",
+            help="it stops by itself after this time without a run (default: 1h)",
+        ),
+        option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),
+        option("--tls-cert", metavar="FILE", help="certificate for ADDRESS", completes="file"),
+        option("--tls-key", metavar="FILE", help="key for ADDRESS", completes="file"),
+        OUT,
+    ),
+    command("cluster list", "List the clusters that run."),
+    command(
+        "cluster use",
+        "Make a cluster the one that this notebook uses.",
+        argument("NAME", help="which cluster", completes="cluster"),
+        OUT,
+        places=("line",),
+        elsewhere="each call in a terminal stands alone; give --cluster NAME where it is needed",
+    ),
+    command(
+        "cluster info",
+        "Show a cluster: its workers, their devices, what each is doing.",
+        argument("NAME", help="which (default: the one in use)", count="?", completes="cluster"),
+        OUT,
+    ),
+    command(
+        "cluster scale",
+        "Give a cluster another number of workers.",
+        argument("N", help="how many workers", read=whole),
+        CLUSTER,
+        FORCE,
+    ),
+    command(
+        "cluster stop",
+        "Stop a cluster; with -f also when runs are active or queued.",
+        argument(
+            "NAME",
+            help="which (default: the one in use)",
+            count="?",
+            completes="cluster",
+            excludes="which",
+        ),
+        switch("--all", help="every cluster of yours", excludes="which"),
+        FORCE,
+    ),
+    command(
+        "run",
+        "Run a cell, or a file as a cell, on a cluster; the notebook stays free meanwhile.",
+        argument(
+            "FILE",
+            help="a Python file",
+            completes="file",
+            places=("line", "terminal"),
+            elsewhere="the cell itself is what runs",
+        ),
+        option("--name", help="what to call it"),
+        option(
+            "--sweep",
+            metavar="NAME=V1,V2",
+            help="one run per value, or per combination of several sweeps; NAME is set in the cell",
+            read=sweep,
+            count="+",
+        ),
+        option("--repeat", metavar="N", help="so many times", read=positive, default=1),
+        option(
+            "--push",
+            metavar="A,B",
+            help="take these variables along, however large; none: take nothing",
+            read=pushed,
+            completes="variable",
+            choices=("none",),
+        ),
+        option(
+            "--pull",
+            metavar="C,D",
+            help="bring these variables back when it is done",
+            read=names,
+            completes="variable",
+            default=(),
+        ),
+        OUT,
+        option("--retries", metavar="N", help="so often again if it dies", read=whole, default=0),
+        option("--timeout", metavar="T", help="stop after this time: 90s, 10 min"),
+        option("--stall", metavar="T", help="stop after this time without a step or output"),
+        option("--memory", metavar="SIZE", help="stop when it takes more memory than this: 2GiB"),
+        option("--keep", metavar="NAME", help="one lasting process per worker, shared by all NAME"),
+        switch("--wait", help="wait for the end; an interrupt stops only the waiting"),
+        CLUSTER,
+        places=EVERYWHERE,
+    ),
+    command(
+        "runs list",
+        "List the runs, oldest first, those of earlier days too.",
+        option("--limit", metavar="N", help="only the newest N", read=positive),
+        option("--state", help="only those in this state", choices=STATES),
+    ),
+    command(
+        "runs show",
+        "Show a run: state, parameters, metrics, times, error.",
+        RUN,
+        switch("--output", help="what it printed"),
+    ),
+    command(
+        "runs wait",
+        "Wait until runs have ended; an interrupt stops only the waiting.",
+        RUNS,
+        option("--timeout", metavar="T", help="wait no longer than this: 90s, 10 min"),
+    ),
+    command("runs cancel", "Cancel runs: an interrupt first, then a kill.", RUNS),
+    command("runs compare", "Compare runs: a table, the best marked, one plot.", RUNS),
+    command(
+        "runs best",
+        "Find the best run by a metric.",
+        argument("METRIC", help="its name, such as accuracy or val_loss"),
+        argument("ID", help="among these: a sweep (default: all)", count="?", completes="run"),
+        switch("--max", help="the greatest is best", sets=("mode", "max"), excludes="mode"),
+        switch("--min", help="the least is best", sets=("mode", "min"), excludes="mode"),
+        OUT,
+    ),
+    command(
+        "runs pull",
+        "Bring back values that a run kept by --pull.",
+        RUN,
+        argument("NAME", help="which values (default: all)", count="*"),
+        OUT,
+    ),
+    command(
+        "data import",
+        "Make a compressed Zarr dataset from files or a known collection.",
+        argument(
+            "SRC",
+            help="fashion-mnist, keras:NAME, .npz, .npy, IDX, CSV, Parquet, a folder of images by "
+            "class",
+            completes="source",
+        ),
+        argument("DEST", help="the new dataset, such as digits.zarr", completes="dataset"),
+        option("--label", metavar="COLUMN", help="the column of a table that is the label"),
+        switch("-f", "--force", help="replace DEST if it is there"),
+    ),
+    command(
+        "data info",
+        "Show a dataset: arrays, shapes, classes, size.",
+        argument("PATH", help="folder or address of the dataset", completes="dataset"),
+    ),
+    command(
+        "data list",
+        "List the datasets in a folder.",
+        argument("FOLDER", help="where (default: here)", count="?", default=".", completes="file"),
+    ),
+    Command(
+        ("help",),
+        "Show the help of everything, or of some words: help runs show.",
+        (argument("WORD", help="a command's words", count="*", completes="words"),),
+    ),
+)

@@ -1,0 +1,163 @@
+"""One execution of a run on a worker: its limits, how it is stopped, and how its end is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from lepton_jlab.errors import ClusterError
+from lepton_jlab.runs.child_limits import private_bytes
+from lepton_jlab.runs.forkserver import describe_exit
+from lepton_jlab.runs.outbox import Outbox
+from lepton_jlab.runs.process import Process
+from lepton_jlab.runs.words import duration, size
+
+_LOOK = 0.25  # seconds between two looks at a run's limits
+
+
+class Attempt:
+    """Executes one specification in a child and reports to an outbox.
+
+    Parameters
+    ----------
+    spec : dict
+        What the host sent: the cell and its limits.
+    process : Process
+        A waiting child.
+    outbox : Outbox
+        Where everything that the run says goes.
+    grace : float
+        Seconds between an interrupt and the kill.
+    """
+
+    def __init__(
+        self, spec: Mapping[str, Any], process: Process, outbox: Outbox, grace: float
+    ) -> None:
+        self._spec = spec
+        self._process = process
+        self._outbox = outbox
+        self._grace = grace
+        self._last_sign = time.monotonic()
+        self._begun: float | None = None
+        self._reason: dict[str, str] | None = None
+        self._killer: asyncio.TimerHandle | None = None
+        self._resuming: asyncio.Task[None] | None = None
+
+    async def run(self) -> tuple[dict[str, Any], bool]:
+        """Execute; return the ``end`` message and whether the child can take another cell."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            end = await self._process.execute(self._spec, self)
+            kept = end is not None and self._spec.get("keep") is not None
+            if end is None:
+                end = await self._describe_death()
+            elif not kept and self._reason is None:
+                await self._process.child.status()
+        finally:
+            watch.cancel()
+            if self._killer is not None:
+                self._killer.cancel()
+            if self._resuming is not None:
+                self._resuming.cancel()
+        return self._final(end), kept
+
+    def stop(self, reason: dict[str, str], force: bool = False) -> None:
+        """End the run: interrupt it, and kill it when it has not ended after the grace.
+
+        Parameters
+        ----------
+        reason : dict
+            What its record will say: ``{"kind": …, "message": …}``; kind ``cancel`` for a user.
+        force : bool
+            Kill at once.
+        """
+        self._reason = self._reason or reason
+        if force or self._begun is None:
+            self._process.child.kill()
+            return
+        self._process.child.interrupt()
+        if self._killer is None:
+            loop = asyncio.get_running_loop()
+            self._killer = loop.call_later(self._grace, self._process.child.kill)
+
+    def text(self, stream: str, text: str) -> None:
+        """Take a piece of the child's output."""
+        self._last_sign = time.monotonic()
+        event = {"type": "text", "stream": stream, "text": text, "run": self._spec["id"]}
+        self._outbox.put(event, len(text), urgent=False)
+
+    def message(self, message: dict[str, Any]) -> None:
+        """Take a message of the child."""
+        self._last_sign = time.monotonic()
+        if message["type"] == "begin":
+            self._begun = self._last_sign
+        display = message["type"] == "display"
+        weight = sum(len(str(part)) for part in message["data"].values()) if display else 200
+        self._outbox.put({**message, "run": self._spec["id"]}, weight)
+
+    def may_read(self) -> bool:
+        """Tell whether the outbox has room; when it has none, reading resumes as soon as it has."""
+        if not self._outbox.full():
+            return True
+        if self._resuming is None or self._resuming.done():
+            self._resuming = asyncio.create_task(self._resume())
+        return False
+
+    async def _resume(self) -> None:
+        await self._outbox.room()
+        self._process.resume()
+
+    async def _watch(self) -> None:
+        memory, timeout, stall = (self._spec.get(key) for key in ("memory", "timeout", "stall"))
+        base = private_bytes(self._process.child.pid) if memory else 0
+        while self._reason is None and (memory or timeout or stall):
+            await asyncio.sleep(_LOOK)
+            if self._begun is None:
+                self._last_sign = time.monotonic()
+                continue
+            now = time.monotonic()
+            if memory and (used := _used(self._process.child.pid, base)) > memory:
+                self.stop(memory_error(memory, used), force=True)
+            elif timeout and now - self._begun > timeout:
+                message = f"still running after --timeout {duration(timeout)}"
+                self.stop({"kind": "timeout", "message": message})
+            elif stall and now - self._last_sign > stall:
+                message = f"no output and no training step in --stall {duration(stall)}"
+                self.stop({"kind": "stall", "message": message})
+
+    async def _describe_death(self) -> dict[str, Any]:
+        try:
+            exit_ = await self._process.child.status()
+        except ClusterError as error:
+            return failed("worker-lost", str(error))
+        return failed(**describe_exit(exit_.status, exit_.oom))
+
+    def _final(self, end: dict[str, Any]) -> dict[str, Any]:
+        if self._reason is None or end["state"] == "done":
+            return end
+        if self._reason["kind"] == "cancel":
+            return {**end, "state": "cancelled", "error": None}
+        return {**end, "state": "failed", "error": {**(end["error"] or {}), **self._reason}}
+
+
+def memory_error(limit: int, used: int) -> dict[str, str]:
+    """Say that a run took more memory (bytes) than it was allowed."""
+    return {
+        "kind": "memory",
+        "message": f"the run used {size(used)}, over its limit of --memory {size(limit)}",
+    }
+
+
+def failed(kind: str, message: str) -> dict[str, Any]:
+    """Make the end message of a run that could not say one itself."""
+    error = {"kind": kind, "message": message}
+    return {"type": "end", "state": "failed", "error": error, "values": [], "seconds": {}}
+
+
+def _used(pid: int, base: int) -> int:
+    try:
+        return private_bytes(pid) - base
+    except OSError:
+        return 0

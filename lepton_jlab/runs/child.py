@@ -1,0 +1,112 @@
+"""What a forked child does: it makes itself at home, reads specifications, executes their cells."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import getpass
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from lepton_jlab.runs import child_keras, child_limits, child_streams, linux
+from lepton_jlab.runs.child_cell import Cell
+from lepton_jlab.runs.child_channel import Channel
+from lepton_jlab.runs.child_shell import run_shell
+
+
+def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int) -> NoReturn:
+    """Be a run child, from the fork to the end of the process.
+
+    Parameters
+    ----------
+    env
+        Environment variables to set or, with `None`, to unset.
+    descriptors
+        Standard output, standard error, message socket.
+    parent
+        The pid of the fork server, with which this process ends.
+    """
+    status = 1
+    try:
+        stdout, stderr, messages = descriptors
+        child_streams.redirect(stdout, stderr)
+        early = _settle(env, parent)
+        _serve(Channel(socket.socket(fileno=messages)), early)
+        status = 0
+    except ConnectionError:  # the worker is gone
+        pass
+    except BaseException:  # noqa: BLE001  (the last place where it can be said)
+        traceback.print_exc()
+        child_streams.flush()
+    finally:
+        os._exit(status)
+
+
+def get_ready() -> None:
+    """Make what every child needs; the fork server does it once for all."""
+    run_shell()
+    child_keras.report_keras()
+    child_limits.blas_libraries()
+
+
+def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
+    """Make the forked process one of its own; return the list that takes early interrupts."""
+    os.setsid()
+    linux.die_with(parent)
+    linux.adopt_orphans()  # what the cell leaves in the background then ends with this process
+    early: list[int] = []
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, lambda number, _: early.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    child_limits.offer_to_oom_killer()
+    for name, value in env.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    atexit._clear()  # those are the fork server's; multiprocessing does the same
+    if (multiprocessing := sys.modules.get("multiprocessing.util")) is not None:
+        atexit.register(multiprocessing._exit_function)
+    builtins.input = getpass.getpass = _no_input
+    return early
+
+
+def _serve(channel: Channel, early: list[int]) -> None:
+    """Execute what the worker sends: one cell, or with `keep` all until it closes the channel."""
+    get_ready()
+    shell = run_shell()
+    shell.channel = channel
+    while (spec := channel.receive()) is not None:
+        cell = Cell(spec, shell, channel)
+        try:
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                if early:
+                    early.clear()
+                    raise KeyboardInterrupt
+                cell.prepare()
+                cell.execute()
+            finally:  # from here to the next cell, interrupts are for nobody
+                signal.signal(signal.SIGINT, lambda *_: None)
+        except BaseException as error:  # noqa: BLE001  (whatever it is, it is the cell's)
+            cell.fail(error)
+        last = spec.get("keep") is None
+        if last:
+            atexit._run_exitfuncs()
+        child_streams.flush()
+        channel.send(cell.end())
+        if last:
+            return
+
+
+def _no_input(prompt: object = "", *_: object, **__: object) -> NoReturn:
+    raise EOFError(
+        "A run has no keyboard to read from. Set the value in the cell, or give it as a variable "
+        f"(--push, --sweep), in place of input({prompt!r})."
+    )

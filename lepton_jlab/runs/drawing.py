@@ -1,0 +1,281 @@
+"""Draw one run, or the runs of a sweep, as HTML for the notebook and as text for the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from lepton_jlab.runs import page, words
+from lepton_jlab.runs.comparing import compare_html, compare_text, listing_html, listing_text
+from lepton_jlab.runs.curve import sparkline
+from lepton_jlab.runs.metrics import best, leading
+from lepton_jlab.runs.output import (
+    Message,
+    Output,
+    arranged,
+    traceback_html,
+    traceback_text,
+)
+from lepton_jlab.runs.page import Rows, RunDict
+from lepton_jlab.runs.table import Cell, Table
+
+__all__ = [
+    "compare_html",
+    "compare_text",
+    "listing_html",
+    "listing_text",
+    "run_html",
+    "run_text",
+    "sweep_html",
+    "sweep_text",
+]
+
+SHOWN = 30  # rows of a sweep's table
+_UNFOLDED = 4  # a sweep of up to so many runs shows their output as it comes
+_METRICS = 6
+
+
+def run_html(
+    run: RunDict, messages: Sequence[Message], history: Rows, *, now: float | None = None
+) -> str:
+    """Draw one run.
+
+    Parameters
+    ----------
+    run
+        As `Run.to_dict` gives it.
+    messages
+        What it said, oldest first; the end of its record is enough.
+    history
+        One mapping a step: ``{"step": 3, "loss": 0.2}``.
+    now
+        Seconds since the epoch, for the time that a running run has taken.
+    """
+    output = arranged(messages)
+    known = [page.params_text(run.get("params") or {}), page.span(run, now), run.get("worker")]
+    about = " · ".join(str(part) for part in known if part)
+    head = f"{page.mark(run['state'])} <b>{escape(page.called(run))}</b> <i>{escape(about)}</i>"
+    parts = [f"<p>{head}</p>", _progress_html(run), _error_line_html(run)]
+    if run.get("metrics"):
+        items = run["metrics"].items()
+        listed = " · ".join(f"{escape(n)} <b>{escape(words.number(v))}</b>" for n, v in items)
+        parts.append(f"<p>{listed}</p>")
+    parts += [page.charts(history), _output_html(run, output)]
+    if run.get("values"):
+        parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
+    if run.get("brought"):
+        count = len(run["brought"])
+        came = f"{count} name{'s' if count > 1 else ''} came along"
+        listed = escape(", ".join(run["brought"]))
+        parts.append(f"<details><summary>{came}</summary>{listed}</details>")
+    return page.frame(*parts)
+
+
+def run_text(
+    run: RunDict,
+    messages: Sequence[Message] = (),
+    *,
+    lines: int = 40,
+    now: float | None = None,
+) -> str:
+    """Write one run as text: a line about it, then the end of its output and its error."""
+    output = arranged(messages)
+    head = [page.title(run), run["state"], page.span(run, now)]
+    if run["state"] == "running":
+        head.append(page.progress_text(run))
+    head.append(page.metrics_text(run.get("metrics") or {}))
+    parts = [" · ".join(filter(None, head)), output.text(lines=lines)]
+    parts.append(traceback_text(_traceback(run, output)) or _error_line(run))
+    return "\n".join(filter(None, parts))
+
+
+def sweep_html(
+    runs: Sequence[RunDict],
+    messages: Mapping[str, Sequence[Message]],
+    histories: Mapping[str, Rows],
+    *,
+    name: str = "",
+    now: float | None = None,
+) -> str:
+    """Draw the runs of a sweep: what became of them, a table, and their output, folded.
+
+    Parameters
+    ----------
+    runs
+        All runs of the sweep.
+    messages, histories
+        By run id, of those for which they are at hand; only runs in `chosen` are drawn.
+    name
+        The sweep's id and name.
+    """
+    shown = chosen(runs)
+    head = f"{page.mark(_state(runs))} <b>{escape(name)}</b> <i>{escape(summary(runs, now))}</i>"
+    parts = [f"<p>{head}</p>"]
+    share = _share(runs)
+    if share < 1:
+        parts.append(f"<p>{page.bar(share, f'{share:.0%}')}</p>")
+    parts.append(_table(runs, shown, histories, now).html())
+    if len(runs) > len(shown):
+        table = f"lepton.run({runs[0].get('sweep')!r}).table()"
+        left = f"{len(runs) - len(shown):,}"
+        parts.append(f"<p><i>… {left} more. All of them: <code>{escape(table)}</code></i></p>")
+    few = len(runs) <= _UNFOLDED
+    folds = [_fold(run, messages.get(run["id"], ()), few=few) for run in shown]
+    if few:
+        parts += folds
+    elif any(folds):
+        parts.append(f"<details><summary>output</summary>{''.join(folds)}</details>")
+    return page.frame(*parts)
+
+
+def _fold(run: RunDict, messages: Sequence[Message], *, few: bool) -> str:
+    """Draw one run's output under a line that opens it; of few runs, the live ones are open."""
+    output = arranged(messages)
+    failed = run["state"] in {"failed", "lost"}
+    body = _output_html(run, output, lines=60 if few else 15)
+    if failed:
+        body = _error_line_html(run) + body
+    if not body:
+        return ""
+    opened = few and (failed or run["state"] not in page.ENDED)
+    line = f"{page.mark(run['state'])} {escape(page.title(run))}"
+    if not opened and output.last_line:
+        line += f" · {escape(words.shortened(output.last_line, 80))}"
+    return f"<details{' open' * opened}><summary>{line}</summary>{body}</details>"
+
+
+def sweep_text(runs: Sequence[RunDict], *, name: str = "", now: float | None = None) -> str:
+    """Write the runs of a sweep as text: a line about all of them, and a table."""
+    shown = chosen(runs)
+    head = " · ".join(filter(None, [name, _state(runs), summary(runs, now)]))
+    more = f"… {len(runs) - len(shown):,} more" if len(runs) > len(shown) else ""
+    return "\n".join(filter(None, [head, _table(runs, shown, {}, now).text(), more]))
+
+
+def chosen(runs: Sequence[RunDict], most: int = SHOWN) -> list[RunDict]:
+    """Choose the runs of a sweep that are worth a row: failed, running, best, then the first."""
+    if len(runs) <= most:
+        return list(runs)
+    names = _metric_names(runs)
+    ranked = [top for name in names[:_METRICS] if (top := _best_of(runs, name))]
+    failed = [run["id"] for run in runs if run["state"] in {"failed", "lost"}]
+    running = [run["id"] for run in runs if run["state"] == "running"]
+    order = [*ranked, *failed[:10], *running[:10], *(run["id"] for run in runs)]
+    kept = set(list(dict.fromkeys(order))[:most])
+    return [run for run in runs if run["id"] in kept]
+
+
+def summary(runs: Sequence[RunDict], now: float | None = None) -> str:
+    """Write what became of many runs: ``4 runs: 2 done, 1 running, 1 queued · 12.1 s``."""
+    counts = Counter(run["state"] for run in runs)
+    states = ", ".join(f"{counts[state]:,} {state}" for state in page.STATES if counts[state])
+    starts = [run["started"] for run in runs if run.get("started") is not None]
+    took = ""
+    if starts:
+        ends = [run["ended"] for run in runs if run.get("ended") is not None]
+        at = time.time() if now is None else now
+        end = max(ends) if len(ends) == len(runs) else at
+        took = f" · {words.duration(end - min(starts))}"
+    return f"{len(runs):,} run{'s' if len(runs) != 1 else ''}: {states}{took}"
+
+
+def _state(runs: Sequence[RunDict]) -> str:
+    """Return the one state that speaks for many runs."""
+    states = {run["state"] for run in runs}
+    if not states <= page.ENDED:
+        return "running" if states - {"queued"} else "queued"
+    return next((state for state in ("failed", "lost", "cancelled") if state in states), "done")
+
+
+def _share(runs: Sequence[RunDict]) -> float:
+    parts = (1.0 if run["state"] in page.ENDED else page.share_done(run) or 0.0 for run in runs)
+    return sum(parts) / max(len(runs), 1)
+
+
+def _table(
+    runs: Sequence[RunDict],
+    shown: Sequence[RunDict],
+    histories: Mapping[str, Rows],
+    now: float | None,
+) -> Table:
+    keys = list(dict.fromkeys(key for run in runs for key in run.get("params") or ()))
+    names = _metric_names(runs)
+    metrics = names[:_METRICS]
+    first = leading(names)
+    tops = {name: _best_of(runs, name) for name in metrics}
+    header = ["run", *keys, "state", "", *metrics, "time"]
+    plotted = any(histories.get(run["id"]) for run in shown) and first is not None
+    right = {1 + len(keys) + 2 + i for i in range(len(metrics) + 1)}
+    table = Table([*header, first or ""] if plotted else header, frozenset(right))
+    for run in shown:
+        values = run.get("metrics") or {}
+        running = run["state"] == "running"
+        share = page.share_done(run) if running else None
+        text = page.progress_text(run) if running else ""
+        if run["state"] == "queued":
+            text = page.span(run).removesuffix(" in the queue")
+        elif run["state"] in page.ENDED:
+            text = words.shortened(_error_line(run), 44)
+        row = [
+            Cell(run["id"]),
+            *(Cell(words.shortened(words.number((run.get("params") or {}).get(key, "")), 24))
+              for key in keys),
+            Cell(run["state"], page.mark(run["state"])),
+            Cell(text, page.bar(share, text) if share is not None else ""),
+            *(Cell(words.number(values.get(name, "")), best=tops[name] == run["id"])
+              for name in metrics),
+            Cell(page.span(run, now) if run["state"] != "queued" else ""),
+        ]  # fmt: skip
+        if plotted:
+            course = [y for _, y in page.points(histories.get(run["id"], ()), first or "")]
+            row.append(Cell("", sparkline(course) if len(course) > 1 else ""))
+        table.rows.append(row)
+    return table
+
+
+def _metric_names(runs: Sequence[RunDict]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in run.get("metrics") or ()))
+
+
+def _best_of(runs: Sequence[RunDict], metric: str) -> str | None:
+    return best({run["id"]: (run.get("metrics") or {}).get(metric) for run in runs}, metric)
+
+
+def _progress_html(run: RunDict) -> str:
+    text, share = page.progress_text(run), page.share_done(run)
+    if run["state"] != "running" or not text:
+        return ""
+    drawn = page.bar(share, text) if share is not None else ""
+    return f"<p>{drawn} <i>{escape(text)}</i></p>"
+
+
+def _error_line(run: RunDict) -> str:
+    """Write why a run ended as it did: ``memory: …``; an exception has its name already."""
+    error: Mapping[str, Any] = run.get("error") or {}
+    message = str(error.get("message") or "").strip()
+    if not error or error.get("kind") == "exception":
+        return message
+    return f"{error['kind']}: {message}" if message else str(error["kind"])
+
+
+def _error_line_html(run: RunDict) -> str:
+    line = _error_line(run)
+    if not line:
+        return ""
+    colour = page.STATES["failed"][1]
+    return f'<p><b style="color:{colour}">{escape(words.shortened(line, 400))}</b></p>'
+
+
+def _traceback(run: RunDict, output: Output) -> Sequence[str]:
+    return output.traceback or (run.get("error") or {}).get("traceback") or ()
+
+
+def _output_html(run: RunDict, output: Output, *, lines: int = 200) -> str:
+    all_of_it = f"All of it: <code>%lepton runs show {escape(run['id'])} --output</code>"
+    drawn = output.html(lines=lines, rest=all_of_it)
+    if run["state"] in {"queued", "running"}:
+        return drawn  # an error there is one that a retry has left behind
+    return drawn + traceback_html(_traceback(run, output))

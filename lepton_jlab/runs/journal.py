@@ -1,0 +1,167 @@
+"""Turns what workers report into records: output at once, everything else a few times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lepton_jlab.config import settings
+from lepton_jlab.runs import records
+from lepton_jlab.runs.changes import Changes
+from lepton_jlab.runs.transcript import Message, TranscriptWriter
+
+_FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
+_KEPT = ("text", "display", "clear", "error")
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A run that has not ended, as its host holds it. Times in seconds since the epoch."""
+
+    number: int
+    spec: dict[str, Any]
+    retries: int
+    output: TranscriptWriter
+    attempt: int = 1
+    queued: float = field(default_factory=time.time)
+    dispatched: float = 0.0
+    begun: float = 0.0
+    cancelled: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Its folder in the records."""
+        return Path(self.spec["folder"])
+
+
+class Journal:
+    """Writes the records of one host's runs.
+
+    Parameters
+    ----------
+    changes : Changes
+        Told of every run whose record changed.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._pending: dict[int, dict[str, Any]] = {}
+        self._talking: set[Entry] = set()
+        self._flusher: asyncio.TimerHandle | None = None
+
+    def begin(self, entry: Entry, worker: str, devices: list[str]) -> None:
+        """Record that a run has been handed to a worker."""
+        entry.dispatched = time.time()
+        row = {"state": "running", "started": entry.dispatched, "worker": worker}
+        self._write(entry, {**row, "devices": devices, "attempt": entry.attempt})
+
+    def take(self, entry: Entry, event: dict[str, Any]) -> None:
+        """Record one message of a run; `write_output` must follow."""
+        kind = event["type"]
+        if kind in _KEPT:
+            entry.messages.append({key: event[key] for key in event if key != "run"})
+            self._talking.add(entry)
+        elif kind == "begin":
+            entry.begun = time.time()
+            phases = {
+                "queued": entry.dispatched - entry.queued,
+                "start": entry.begun - entry.dispatched,
+            }
+            self._later(entry, {"phases": phases})
+        elif kind == "metrics":
+            entry.metrics.update(event["values"])
+            row = {"step": event["step"], "t": event["t"], **event["values"]}
+            with (entry.folder / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            self._later(entry, {"metrics": entry.metrics})
+        elif kind == "progress":
+            progress = {key: event[key] for key in ("epoch", "epochs", "batch", "batches")}
+            self._later(entry, {"progress": progress})
+        elif kind == "file":
+            _write_part(entry.folder / event["path"], event["offset"], event["data"])
+
+    def write_output(self) -> None:
+        """Write the output taken since the last call, and tell who follows."""
+        for entry in self._talking:
+            entry.output.append(entry.messages)
+            entry.messages = []
+        if self._talking:
+            self._changes.note(entry.spec["id"] for entry in self._talking)
+            self._talking.clear()
+
+    def retry(self, entry: Entry, error: Mapping[str, Any]) -> None:
+        """Record that a run goes back into the queue after `error`."""
+        notice = f"\nAttempt {entry.attempt - 1} ended: {error['message']}. Trying again.\n"
+        entry.output.append([{"type": "text", "stream": "stderr", "text": notice}])
+        entry.metrics = {}
+        self._write(
+            entry, {"state": "queued", "started": None, "worker": None, "attempt": entry.attempt}
+        )
+
+    def end(self, entry: Entry, message: Mapping[str, Any]) -> None:
+        """Record the end of a run as its worker tells it."""
+        seconds = message["seconds"]
+        now = time.time()
+        begun = entry.begun or now
+        phases = {
+            "queued": entry.dispatched - entry.queued,
+            "start": begun - entry.dispatched,
+            "run": seconds.get("run", now - begun),
+            "gather": seconds.get("gather", 0.0),
+        }
+        files = {value["name"]: Path(value["file"]).name for value in message["values"]}
+        self.finish(
+            entry,
+            message["state"],
+            message["error"],
+            {"phases": phases, "metrics": entry.metrics, "value_files": files},
+        )
+
+    def finish(
+        self,
+        entry: Entry,
+        state: str,
+        error: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record the last state of a run."""
+        self._write(entry, {"state": state, "ended": time.time(), "error": error, **(more or {})})
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+        if self._pending:
+            changes, self._pending = self._pending, {}
+            records.update(changes)
+            self._changes.note(f"r{number}" for number in changes)
+
+    def _later(self, entry: Entry, row: dict[str, Any]) -> None:
+        self._pending.setdefault(entry.number, {}).update(row)
+        if self._flusher is None:
+            self._flusher = asyncio.get_running_loop().call_later(_FLUSH, self.flush)
+
+    def _write(self, entry: Entry, row: dict[str, Any]) -> None:
+        records.update({entry.number: {**self._pending.pop(entry.number, {}), **row}})
+        self._changes.note([entry.spec["id"]])
+
+
+def new_entry(number: int, spec: dict[str, Any], retries: int) -> Entry:
+    """Make the entry of a run that has just been recorded."""
+    output = TranscriptWriter(Path(spec["folder"]), settings().output_limit)
+    return Entry(number, spec, retries, output)
+
+
+def _write_part(path: Path, offset: int, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("r+b" if offset else "wb") as file:
+        file.seek(offset)
+        file.write(data)

@@ -1,0 +1,197 @@
+"""The record of all runs: one SQLite file and a folder per run in the Jupyter data directory.
+
+Hosts write, everybody reads: kernels, terminals and servers learn of runs here, so there is one
+truth that outlives them all.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lepton_jlab.cluster.connection import process_lives
+from lepton_jlab.config import data_folder, private_folder
+
+ACTIVE = ("queued", "running")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS submissions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT, sweep INTEGER NOT NULL, code TEXT NOT NULL, options TEXT NOT NULL,
+    brought TEXT NOT NULL, cluster TEXT NOT NULL, host_pid INTEGER NOT NULL,
+    host_created REAL NOT NULL, submitted REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    submission INTEGER NOT NULL REFERENCES submissions(id),
+    params TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempt INTEGER NOT NULL DEFAULT 1,
+    metrics TEXT NOT NULL DEFAULT '{}', progress TEXT, value_files TEXT NOT NULL DEFAULT '{}',
+    phases TEXT NOT NULL DEFAULT '{}', error TEXT, worker TEXT, devices TEXT NOT NULL DEFAULT '[]',
+    environment TEXT, started REAL, ended REAL
+);
+CREATE INDEX IF NOT EXISTS runs_of_submission ON runs(submission);
+CREATE INDEX IF NOT EXISTS active_runs ON runs(state) WHERE state IN ('queued', 'running');
+"""
+_SELECT = """
+SELECT r.*, s.name, s.sweep, s.code, s.options, s.brought, s.cluster, s.submitted,
+       s.host_pid, s.host_created
+FROM runs r JOIN submissions s ON s.id = r.submission
+"""
+_JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices"}
+_JSON |= {"environment", "options", "brought"}
+_threads = threading.local()
+
+
+def add(submission: Mapping[str, Any], params: Sequence[Mapping[str, Any]]) -> tuple[int, list[int]]:
+    """Record a submission and its queued runs in one transaction; return their numbers."""
+    with _database() as database:
+        columns = _encode({**submission, "submitted": time.time()})
+        cursor = database.execute(_insert("submissions", columns), tuple(columns.values()))
+        number = cursor.lastrowid
+        assert number is not None
+        ids = []
+        for values in params:
+            row = {"submission": number, "params": json.dumps(dict(values))}
+            last = database.execute(_insert("runs", row), tuple(row.values())).lastrowid
+            assert last is not None
+            ids.append(last)
+    return number, ids
+
+
+def update(changes: Mapping[int, Mapping[str, Any]]) -> None:
+    """Change columns of runs, by number, in one transaction."""
+    with _database() as database:
+        for number, fields in changes.items():
+            columns = _encode(fields)
+            assigned = ", ".join(f"{name} = ?" for name in columns)
+            database.execute(
+                f"UPDATE runs SET {assigned} WHERE id = ?",  # noqa: S608 (our own column names)
+                (*columns.values(), number),
+            )
+
+
+def rows(where: str = "1", arguments: Sequence[Any] = (), limit: int | None = None) -> list[Any]:
+    """Return run records (dicts by column), oldest first; runs of dead hosts become lost first."""
+    _settle_lost()
+    query = f"{_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT ?"
+    found = _database().execute(query, (*arguments, -1 if limit is None else limit)).fetchall()
+    return [_decode(row) for row in reversed(found)]
+
+
+def submission_numbers(name: str) -> list[int]:
+    """Return the submissions that were given `name`, oldest first."""
+    query = "SELECT id FROM submissions WHERE name = ? ORDER BY id"
+    return [row["id"] for row in _database().execute(query, (name,))]
+
+
+def submission(number: int) -> dict[str, Any] | None:
+    """Return what was submitted as `number`, or None."""
+    query = "SELECT * FROM submissions WHERE id = ?"
+    row = _database().execute(query, (number,)).fetchone()
+    return None if row is None else _decode(row)
+
+
+def place(number: int, cluster_pid: int) -> int:
+    """Return the place of a queued run among those of its host, 1 for the next."""
+    query = """SELECT count(*) AS n FROM runs r JOIN submissions s ON s.id = r.submission
+               WHERE r.state = 'queued' AND s.host_pid = ? AND r.id <= ?"""
+    return int(_database().execute(query, (cluster_pid, number)).fetchone()["n"])
+
+
+def folder(number: int) -> Path:
+    """Return the folder of a run: code, output, metrics, values, TensorBoard events."""
+    return private_folder(data_folder() / "runs" / f"r{number}")
+
+
+def payload_folder() -> Path:
+    """Return the folder of what was brought along, each file named by its content's digest."""
+    return private_folder(data_folder() / "payloads")
+
+
+def prune_payloads(age: float = 7 * 86400) -> None:
+    """Remove payloads that no run has needed for `age` seconds."""
+    used: set[str] = set()
+    for row in rows("r.state IN ('queued', 'running')"):
+        used.update(row["options"]["payloads"])
+    for path in payload_folder().iterdir():
+        if path.name not in used and time.time() - path.stat().st_mtime > age:
+            path.unlink(missing_ok=True)
+
+
+def recent_keys(limit: int) -> list[str]:
+    """Return ids and names a user may mean, newest first, for completion."""
+    query = "SELECT id, submission FROM runs ORDER BY id DESC LIMIT ?"
+    found = _database().execute(query, (limit,)).fetchall()
+    keys = [f"r{row['id']}" for row in found]
+    numbers = sorted({row["submission"] for row in found}, reverse=True)
+    for number in numbers:
+        described = submission(number)
+        if described is not None:
+            keys += [f"s{number}"] * described["sweep"] + [described["name"]] * bool(
+                described["name"]
+            )
+    return list(dict.fromkeys(keys))
+
+
+def names() -> list[str]:
+    """Return all names given to submissions."""
+    query = "SELECT DISTINCT name FROM submissions WHERE name IS NOT NULL"
+    return [row["name"] for row in _database().execute(query)]
+
+
+def _settle_lost() -> None:
+    query = """SELECT DISTINCT s.host_pid, s.host_created FROM runs r
+               JOIN submissions s ON s.id = r.submission WHERE r.state IN ('queued', 'running')"""
+    for host in _database().execute(query).fetchall():
+        if process_lives(host["host_pid"], host["host_created"]):
+            continue
+        error = {
+            "kind": "worker-lost",
+            "message": f"The cluster host (process {host['host_pid']}) died before the run ended.",
+        }
+        with _database() as database:
+            database.execute(
+                """UPDATE runs SET state = 'lost', ended = ?, error = ?
+                   WHERE state IN ('queued', 'running') AND submission IN
+                   (SELECT id FROM submissions WHERE host_pid = ? AND host_created = ?)""",
+                (time.time(), json.dumps(error), host["host_pid"], host["host_created"]),
+            )
+
+
+def _database() -> sqlite3.Connection:
+    """Return this thread's connection to the file of the current data directory."""
+    path = data_folder() / "runs.sqlite"
+    if getattr(_threads, "path", None) != path:
+        database = sqlite3.connect(path, timeout=10)
+        database.row_factory = sqlite3.Row
+        # WAL: readers never wait for the host; NORMAL loses nothing when a process is killed.
+        database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+        path.chmod(0o600)
+        _threads.path, _threads.database = path, database
+    connection: sqlite3.Connection = _threads.database
+    return connection
+
+
+def _insert(table: str, columns: Iterable[str]) -> str:
+    names = list(columns)
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+
+
+def _encode(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.dumps(value) if name in _JSON and value is not None else value
+        for name, value in fields.items()
+    }
+
+
+def _decode(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        name: json.loads(row[name]) if name in _JSON and row[name] is not None else row[name]
+        for name in row.keys()  # noqa: SIM118 (a Row iterates over values)
+    }

@@ -1,0 +1,358 @@
+"""`Run` and `Sweep`: what a person holds of runs, wherever and whenever they were submitted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.handle import get_cluster
+from lepton_jlab.errors import ClusterError, NotFoundError, RunError, UsageError, suggestion
+from lepton_jlab.runs import records, transcript
+from lepton_jlab.runs import values as value_files
+from lepton_jlab.runs.metrics import better
+from lepton_jlab.runs.transcript import Message
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lepton_jlab.cluster.handle import Cluster
+
+Mode = Literal["min", "max"]
+
+
+class Run:
+    """One training cell, executing or executed. Get one by `submit`, `run` or `runs`.
+
+    Its record is read anew at each question, so it is always current, in every process.
+    """
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = dict(record)
+        self._number: int = record["id"]
+
+    @property
+    def id(self) -> str:
+        """What to call it: ``"r17"``."""
+        return f"r{self._number}"
+
+    @property
+    def name(self) -> str | None:
+        """The ``--name`` it was given."""
+        name: str | None = self._record["name"]
+        return name
+
+    @property
+    def sweep(self) -> str | None:
+        """The id of the sweep it belongs to, ``"s3"``."""
+        return f"s{self._record['submission']}" if self._record["sweep"] else None
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``running``, ``done``, ``failed``, ``cancelled`` or ``lost``."""
+        state: str = self._current()["state"]
+        return state
+
+    @property
+    def ended(self) -> float | None:
+        """When it ended, in seconds since the epoch."""
+        ended: float | None = self._current()["ended"]
+        return ended
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The sweep's variables of this run."""
+        return dict(self._record["params"])
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return dict(self._current()["metrics"])
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """``{"kind", "message"}`` of a run that failed, with its ``traceback`` if it has one."""
+        error: dict[str, Any] | None = self._current()["error"]
+        return error
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Seconds by phase: ``queued``, ``start``, ``run``, ``gather``."""
+        return dict(self._current()["phases"])
+
+    @property
+    def code(self) -> str:
+        """The cell's source."""
+        code: str = self._record["code"]
+        return code
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What it was asked to bring back, each loaded when it is looked up."""
+        return Values(self)
+
+    @property
+    def output(self) -> str:
+        """All that it printed and displayed, as text."""
+        return transcript.text_of(self.messages())
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Its metrics, one row a step, with the time ``t`` in seconds since the epoch."""
+        import pandas as pd
+
+        rows = self.history_rows()
+        return pd.DataFrame(rows).set_index("step") if rows else pd.DataFrame()
+
+    def history_rows(self) -> list[dict[str, float]]:
+        """Return its metrics as one dict a step."""
+        path = records.folder(self._number) / "metrics.jsonl"
+        if not path.exists():
+            return []
+        steps: dict[float, dict[str, float]] = {}
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            steps.setdefault(row["step"], {}).update(row)
+        return list(steps.values())
+
+    def messages(self, start: int = 0, tail: int | None = None) -> list[Message]:
+        """Return what it said: from message `start` on, or only the last `tail` bytes of it."""
+        folder = records.folder(self._number)
+        if tail is None:
+            return transcript.read(folder, start)
+        return transcript.read_tail(folder, tail)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as ``--json`` prints it."""
+        record = self._current()
+        queued = record["state"] == "queued"
+        return {
+            "id": self.id,
+            "name": self.name,
+            "sweep": self.sweep,
+            "state": record["state"],
+            "params": record["params"],
+            "metrics": record["metrics"],
+            "values": list(record["value_files"]),
+            "phases": record["phases"],
+            "error": record["error"],
+            "cluster": record["cluster"],
+            "worker": record["worker"],
+            "devices": record["devices"],
+            "submitted": record["submitted"],
+            "started": record["started"],
+            "ended": record["ended"],
+            "code": record["code"],
+            "progress": record["progress"],
+            "place": records.place(self._number, record["host_pid"]) if queued else None,
+            "attempt": record["attempt"],
+            "brought": record["brought"],
+            "folder": str(records.folder(self._number)),
+        }
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Return when it has ended.
+
+        Raises
+        ------
+        TimeoutError
+            When it has not in `timeout` seconds; it goes on.
+        """
+        _wait([self], timeout)
+        return self
+
+    def cancel(self, force: bool = False) -> None:
+        """Interrupt it; it is killed when it does not end in the grace, or at once with `force`."""
+        _cancel([self], force)
+
+    def host(self) -> Cluster:
+        """Return the cluster that runs it.
+
+        Raises
+        ------
+        ClusterError
+            When that has ended.
+        """
+        info = connection.read(self._record["cluster"])
+        if info is None or info["pid"] != self._record["host_pid"]:
+            raise ClusterError(f"The cluster {self._record['cluster']!r} of {self.id} has ended.")
+        return get_cluster(self._record["cluster"])
+
+    def _current(self) -> dict[str, Any]:
+        if self._record["state"] in records.ACTIVE:
+            self._record = records.rows("r.id = ?", [self._number])[0]
+        return self._record
+
+    def __repr__(self) -> str:
+        about = "".join(f" {name}={value!r}" for name, value in self.params.items())
+        metrics = "".join(f" {name}={value:.4g}" for name, value in self.metrics.items())
+        return f"<Run {self.id}{about}: {self.state}{metrics}>"
+
+
+class Values(Mapping[str, Any]):
+    """The values of a run by name, each loaded from its file when it is looked up."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getitem__(self, name: str) -> Any:
+        record = self._run._current()
+        files = record["value_files"]
+        if name not in files:
+            raise NotFoundError(
+                f"{self._run.id} ({record['state']}) has no value {name!r}."
+                f"{suggestion(name, files)} It has: {', '.join(files) or 'none'}. "
+                f"Ask for it when you submit: --pull {name}"
+            )
+        return value_files.load(records.folder(self._run._number) / "values" / files[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run._current()["value_files"])
+
+    def __len__(self) -> int:
+        return len(self._run._current()["value_files"])
+
+    def __repr__(self) -> str:
+        return f"<values of {self._run.id}: {', '.join(self) or 'none'}>"
+
+
+class Sweep(Sequence[Run]):
+    """Runs that were submitted together, in order."""
+
+    def __init__(self, number: int, name: str | None, runs: Sequence[Run]) -> None:
+        self.id = f"s{number}"
+        self.name = name
+        self._runs = list(runs)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Run]: ...
+    def __getitem__(self, index: int | slice) -> Run | list[Run]:
+        return self._runs[index]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def best(self, metric: str, mode: Mode | None = None) -> Run:
+        """Return the run whose last `metric` is best.
+
+        Parameters
+        ----------
+        mode : {"min", "max"}, optional
+            By default what is usual for a metric of that name: less loss, more of the rest.
+
+        Raises
+        ------
+        RunError
+            When no run has logged it.
+        """
+        return best_of(self._runs, metric, mode)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a run, indexed by id: state, parameters, metrics, seconds."""
+        import pandas as pd
+
+        rows = []
+        for run in self._runs:
+            record = run.to_dict()
+            seconds = (record["ended"] or time.time()) - (record["started"] or time.time())
+            row = {"id": run.id, "state": record["state"], **record["params"], **record["metrics"]}
+            rows.append({**row, "seconds": round(seconds, 3)})
+        return pd.DataFrame(rows).set_index("id")
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Return when all runs have ended; TimeoutError after `timeout` seconds, and they go on."""
+        _wait(self._runs, timeout)
+        return self
+
+    def cancel(self, force: bool = False) -> None:
+        """Cancel every run that has not ended."""
+        _cancel(self._runs, force)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return id, name and the records of the runs."""
+        return {"id": self.id, "name": self.name, "runs": [run.to_dict() for run in self._runs]}
+
+    def __repr__(self) -> str:
+        states = [run.state for run in self._runs]
+        counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
+        return f"<Sweep {self.id}: {counts}>"
+
+
+def best_of(runs: Sequence[Run], metric: str, mode: Mode | None = None) -> Run:
+    """Return the run of `runs` whose last `metric` is best; see `Sweep.best`."""
+    scored = [(run.metrics[metric], run) for run in runs if metric in run.metrics]
+    scored = [(value, run) for value, run in scored if value == value]  # NaN is never best
+    if not scored:
+        known = sorted({name for run in runs for name in run.metrics})
+        raise RunError(
+            f"No run has logged {metric!r}.{suggestion(metric, known)} "
+            f"Logged: {', '.join(known) or 'nothing yet'}."
+        )
+    if mode not in (None, "min", "max"):
+        raise UsageError(f"mode is {mode!r}; it is 'min' or 'max'.")
+    choose = min if (mode or better(metric)) == "min" else max
+    return choose(scored, key=lambda pair: pair[0])[1]
+
+
+def runs_of(numbers: Sequence[int]) -> list[Run]:
+    """Return the runs of these numbers, in order."""
+    if not numbers:
+        return []
+    low, high = min(numbers), max(numbers)
+    wanted = set(numbers)
+    return [
+        Run(row)
+        for row in records.rows("r.id BETWEEN ? AND ?", [low, high])
+        if row["id"] in wanted
+    ]
+
+
+def runs(limit: int | None = None) -> list[Run]:
+    """Return the recorded runs, oldest first; with `limit` only the newest."""
+    return [Run(row) for row in records.rows(limit=limit)]
+
+
+def run(key: str) -> Run | Sweep:
+    """Return the run ``"r17"``, the sweep ``"s3"``, or the newest of that name.
+
+    Raises
+    ------
+    NotFoundError
+        When there is none.
+    """
+    kind, number = key[:1], key[1:]
+    if kind == "r" and number.isdecimal() and (found := runs_of([int(number)])):
+        return found[0]
+    numbers = [int(number)] if kind == "s" and number.isdecimal() else []
+    for candidate in [*numbers, *reversed(records.submission_numbers(key))]:
+        members = [Run(row) for row in records.rows("r.submission = ?", [candidate])]
+        if members:
+            sweep = members[0].sweep is not None
+            return Sweep(candidate, members[0].name, members) if sweep else members[0]
+    known = [*records.names(), *records.recent_keys(20)]
+    raise NotFoundError(
+        f"No run named {key!r}.{suggestion(key, known)} See them: %lepton runs list"
+    )
+
+
+def _wait(waited: Sequence[Run], timeout: float | None) -> None:
+    from lepton_jlab.runs.follow import follow
+
+    end = None if timeout is None else time.monotonic() + timeout
+    for _ in follow(waited, timeout):
+        if end is not None and time.monotonic() >= end:
+            break
+    active = [run.id for run in waited if run.state in records.ACTIVE]
+    if active:
+        raise TimeoutError(f"Not ended in {timeout:g} s: {', '.join(active[:5])}. They go on.")
+
+
+def _cancel(cancelled: Sequence[Run], force: bool) -> None:
+    active = [run for run in cancelled if run.state in records.ACTIVE]
+    for pid in {run._record["host_pid"] for run in active}:
+        own = [run for run in active if run._record["host_pid"] == pid]
+        own[0].host().channel.call("cancel", runs=[run.id for run in own], force=force)

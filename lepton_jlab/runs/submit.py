@@ -1,0 +1,219 @@
+"""Submit cells, files and functions: everything is checked here, before anything starts."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lepton_jlab.cluster import get_cluster
+from lepton_jlab.cluster.plan import parse_bytes, parse_seconds
+from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.runs import records
+from lepton_jlab.runs.capture import Captured, capture
+from lepton_jlab.runs.names import analyse
+from lepton_jlab.runs.run import Run, Sweep, runs_of
+
+_FUNCTION = "function"  # what a submitted function is called in its run, and its result
+_RESULT = "result"
+
+
+def submit(
+    work: str | Callable[..., Any],
+    *,
+    name: str | None = None,
+    sweep: Mapping[str, Sequence[Any]] | None = None,
+    repeat: int = 1,
+    push: str | Iterable[str] | None = None,
+    pull: Iterable[str] = (),
+    retries: int = 0,
+    timeout: str | float | None = None,
+    stall: str | float | None = None,
+    memory: str | int | None = None,
+    keep: str | None = None,
+    cluster: str | None = None,
+    namespace: Mapping[str, Any] | None = None,
+    filename: str | None = None,
+) -> Run | Sweep:
+    """Run a cell or a function on a cluster, once or once for each point of a sweep.
+
+    Parameters
+    ----------
+    work : str or callable
+        The source of a cell; or a function, which is called with the sweep's values by keyword and
+        whose result is ``run.values["result"]``.
+    name : str, optional
+        What to call it.
+    sweep : mapping of str to sequence, optional
+        Values by variable; their cross product is run.
+    repeat : int
+        Run each point so many times.
+    push : iterable of str or "none", optional
+        Names to bring along whatever their size; ``"none"`` brings nothing.
+    pull : iterable of str
+        Names to bring back, in ``run.values``.
+    retries : int
+        Try again so many times when the run fails or its worker dies.
+    timeout, stall : str or float, optional
+        End a run that takes longer, or shows no sign of life for so long: ``"90s"`` or seconds.
+    memory : str or int, optional
+        What a run may allocate: ``"4GiB"`` or bytes.
+    keep : str, optional
+        Use one persistent child per worker under this name: state stays between runs.
+    cluster : str, optional
+        The cluster's name; by default the one in use.
+    namespace : mapping, optional
+        Where the names come from that `work` uses; a function brings its own.
+    filename : str, optional
+        What tracebacks call the source.
+
+    Returns
+    -------
+    Run or Sweep
+        A Sweep when `sweep` is given or `repeat` is more than 1.
+
+    Raises
+    ------
+    UsageError
+        Something named cannot be; nothing was started.
+    NotFoundError
+        There is no such cluster.
+
+    Examples
+    --------
+    >>> trials = lepton.submit(train, sweep={"lr": [1e-2, 1e-3]})  # doctest: +SKIP
+    >>> trials.wait().best("accuracy").values["result"]  # doctest: +SKIP
+    """
+    sweep = dict(sweep or {})
+    pull = list(pull)
+    points = _points(sweep, repeat)
+    options = {
+        "pull": pull,
+        "retries": _at_least(0, retries, "--retries"),
+        "timeout": None if timeout is None else parse_seconds(timeout, "--timeout"),
+        "stall": None if stall is None else parse_seconds(stall, "--stall"),
+        "memory": parse_bytes(memory, "--memory"),
+        "keep": keep,
+    }
+    if callable(work):
+        source, shown, captured = _of_function(work, sweep, push)
+        options["pull"] = pull = [*pull, _RESULT]
+    else:
+        source = shown = work
+        captured = capture(source, namespace or {}, push=push, params=sweep)
+        if keep is None:
+            _check_pull(source, pull, captured)
+    chosen = get_cluster(cluster)
+    for payload in captured.payloads:
+        path = records.payload_folder() / payload.digest
+        if path.exists():
+            path.touch()  # it is needed again: prune_payloads looks at its age
+        else:
+            payload.write(path)
+    digests = [payload.digest for payload in captured.payloads]
+    answer = chosen.channel.call(
+        "submit",
+        submission={
+            "name": name,
+            "sweep": bool(sweep) or repeat > 1,
+            "code": shown,
+            "options": {**options, "payloads": digests},
+            "brought": captured.brought,
+        },
+        params=points,
+        spec={
+            **options,
+            "code": source,
+            "payloads": digests,
+            "cwd": str(Path.cwd()),
+            "sys_path": [os.path.abspath(p) for p in sys.path if p],  # noqa: PTH100 (no resolving)
+            "filename": filename,
+            "name": name,
+            "affinity": None,
+        },
+    )
+    made = runs_of(answer["runs"])
+    if bool(sweep) or repeat > 1:
+        return Sweep(answer["submission"], name, made)
+    return made[0]
+
+
+def _points(sweep: Mapping[str, Sequence[Any]], repeat: int) -> list[dict[str, Any]]:
+    _at_least(1, repeat, "--repeat")
+    for variable, values in sweep.items():
+        if not variable.isidentifier():
+            raise UsageError(f"--sweep {variable}=…: {variable!r} cannot be a variable's name.")
+        if isinstance(values, str) or not len(values):
+            raise UsageError(f"--sweep {variable}: give it one value or more: {variable}=1,2,3.")
+    columns = [[_plain(variable, v) for v in values] for variable, values in sweep.items()]
+    grid = [dict(zip(sweep, point, strict=True)) for point in itertools.product(*columns)]
+    return [point for point in grid for _ in range(repeat)]
+
+
+def _plain(variable: str, value: Any) -> Any:
+    """Return a swept value as it is recorded: JSON, so that tables and other programs can show it."""
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
+    if isinstance(value, tuple | list):
+        return [_plain(variable, part) for part in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UsageError(
+        f"--sweep {variable}: {value!r} is a {type(value).__name__}. Sweep over numbers, strings, "
+        "True, False, None or lists of them, and make the object from it in the cell."
+    )
+
+
+def _of_function(
+    function: Callable[..., Any], sweep: Mapping[str, Any], push: Any
+) -> tuple[str, str, Captured]:
+    """Return a cell that calls `function`, what the record shows, and what comes along."""
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(sweep))
+    except TypeError as error:
+        called = getattr(function, "__name__", repr(function))
+        raise UsageError(f"{called}({', '.join(sweep)}) cannot be called: {error}.") from None
+    arguments = ", ".join(f"{variable}={variable}" for variable in sweep)
+    source = f"{_RESULT} = {_FUNCTION}({arguments})"
+    own = getattr(inspect.unwrap(function), "__globals__", {})
+    # The function's own globals, so that it sees the run's namespace as it sees the notebook's.
+    namespace = own if isinstance(own, MutableMapping) else {}
+    taken = {name: namespace.get(name, _MISSING) for name in (_FUNCTION,)}
+    namespace[_FUNCTION] = function
+    try:
+        captured = capture(source, namespace, push=push, params=sweep)
+    finally:
+        for key, value in taken.items():
+            if value is _MISSING:
+                del namespace[key]
+            else:
+                namespace[key] = value
+    try:
+        shown = inspect.getsource(function)
+    except (OSError, TypeError):
+        shown = source
+    return source, shown, captured
+
+
+def _check_pull(source: str, pull: Sequence[str], captured: Captured) -> None:
+    names = analyse(source)
+    known = {*names.assigned, *(name for p in captured.payloads for name in p.names)}
+    for wanted in pull:
+        if wanted not in known and not names.opaque:
+            raise UsageError(
+                f"--pull {wanted}: the cell does not define {wanted!r}."
+                f"{suggestion(wanted, known)} It defines: {', '.join(sorted(known)) or 'nothing'}."
+            )
+
+
+def _at_least(least: int, number: int, option: str) -> int:
+    if number < least:
+        raise UsageError(f"{option} is {number}; it must be {least} or more.")
+    return number
+
+
+_MISSING = object()

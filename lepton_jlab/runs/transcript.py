@@ -1,0 +1,114 @@
+"""What a run said, kept in its folder: everything up to a size, then head and tail with a notice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+Message = dict[str, Any]
+
+_HEAD = "output.jsonl"
+_TAILS = ("output.tail-0.jsonl", "output.tail-1.jsonl")
+
+
+class TranscriptWriter:
+    """Appends messages to a run's record; each gets a sequence number, ``seq``.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    limit : int
+        Bytes to keep: half for the head, then two tail files of a quarter each in turn.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._seq = 0
+        self._name = _HEAD
+        self._size = 0
+
+    def append(self, messages: Iterable[Message]) -> None:
+        """Write `messages` behind what is there."""
+        lines: list[bytes] = []
+        for message in messages:
+            lines.append(json.dumps({"seq": self._seq, **message}).encode() + b"\n")
+            self._seq += 1
+        block = b"".join(lines)
+        quota = self._limit // (2 if self._name == _HEAD else 4)
+        mode = "ab"
+        if self._size and self._size + len(block) > quota:
+            self._name = _TAILS[1 if self._name == _TAILS[0] else 0]
+            self._size = 0
+            mode = "wb"
+        with (self._folder / self._name).open(mode) as file:
+            file.write(block)
+        self._size += len(block)
+
+
+def read(folder: Path, start: int = 0) -> list[Message]:
+    """Return the kept messages from number `start` on, with a notice where some were dropped."""
+    return list(_noticed(m for path in _files(folder) for m in _parse(path.read_bytes(), start)))
+
+
+def read_tail(folder: Path, size: int) -> list[Message]:
+    """Return the messages in the last `size` bytes of the record."""
+    parts: list[bytes] = []
+    for path in reversed(_files(folder)):
+        with path.open("rb") as file:
+            length = file.seek(0, 2)
+            file.seek(max(0, length - size))
+            part = file.read()
+        parts.insert(0, part[part.find(b"\n") + 1 :] if length > size else part)
+        size -= length
+        if size <= 0:
+            break
+    return list(_noticed(m for part in parts for m in _parse(part, 0)))
+
+
+def text_of(messages: Iterable[Message]) -> str:
+    """Return what a terminal would have shown: text, plain forms of displays, tracebacks."""
+    parts: list[str] = []
+    for message in messages:
+        if message["type"] == "text":
+            parts.append(message["text"])
+        elif message["type"] == "display":
+            parts.append(message["data"].get("text/plain", "") + "\n")
+        elif message["type"] == "error":
+            parts.append("\n".join(message["traceback"]) + "\n")
+    return "".join(parts)
+
+
+def _files(folder: Path) -> list[Path]:
+    found = [p for name in (_HEAD, *_TAILS) if (p := folder / name).exists()]
+    return sorted(found, key=_first_seq)
+
+
+def _first_seq(path: Path) -> int:
+    with path.open("rb") as file:
+        line = file.readline()
+    return int(json.loads(line)["seq"]) if line.endswith(b"\n") else 0
+
+
+def _parse(block: bytes, start: int) -> Iterator[Message]:
+    for line in block.splitlines():
+        try:
+            message: Message = json.loads(line)
+        except json.JSONDecodeError:  # the last line, while it is being written
+            return
+        if message["seq"] >= start:
+            yield message
+
+
+def _noticed(messages: Iterable[Message]) -> Iterator[Message]:
+    expected: int | None = None
+    for message in messages:
+        if expected is not None and message["seq"] > expected:
+            dropped = message["seq"] - expected
+            text = f"\n… {dropped:,} blocks of output were not kept (Settings.output_limit) …\n"
+            yield {"type": "text", "stream": "stderr", "text": text, "seq": expected}
+        expected = message["seq"] + 1
+        yield message

@@ -1,0 +1,265 @@
+"""What a Dask worker does for runs: hold slots, execute runs in forked children, report to the host."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import deque
+from contextlib import suppress
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from platform import node, python_version
+from typing import Any
+
+from distributed import get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from lepton_jlab.config import private_folder
+from lepton_jlab.errors import ClusterError
+from lepton_jlab.runs.attempt import Attempt, failed
+from lepton_jlab.runs.forkserver import ForkServer, connect_or_start
+from lepton_jlab.runs.outbox import Outbox
+from lepton_jlab.runs.process import Process
+
+SLOT = "slot"
+PLUGIN = "lepton-runs"
+PART = 4 * 1024 * 1024  # bytes of a file in one message
+_ENVIRONMENT = ("lepton_jlab", "tensorflow", "tensorflow-cpu", "keras", "numpy", "zarr", "dask")
+
+
+class RunWorker(WorkerPlugin):
+    """Installed on every worker of a cluster, also on those that come later.
+
+    Parameters
+    ----------
+    scratch : str
+        The host's scratch folder; a worker of the same machine uses it, too.
+    token : str
+        What the file ``token`` there says, so that a worker knows whether it shares the disk.
+    preload : list of str
+        Modules that the fork server imports.
+    grace, keep_timeout : float
+        Seconds, see `lepton_jlab.config.Settings`.
+    """
+
+    name = PLUGIN
+
+    def __init__(
+        self, scratch: str, token: str, preload: list[str], grace: float, keep_timeout: float
+    ) -> None:
+        self._scratch = scratch
+        self._token = token
+        self._preload = preload
+        self._grace = grace
+        self._keep_timeout = keep_timeout
+
+    async def setup(self, worker: Any) -> None:
+        """Declare the slot, add the handlers, and warm the fork server up in the background."""
+        self.worker = worker
+        self._outbox = Outbox()
+        self._attempts: dict[str, Attempt] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._seen: deque[tuple[str, int]] = deque(maxlen=256)
+        self._kept: dict[str, Process] = {}
+        self._kept_timers: dict[str, asyncio.TimerHandle] = {}
+        self._releases: dict[str, asyncio.Event] = {}
+        self._server: ForkServer | None = None
+        self._spare: asyncio.Task[Process] | None = None
+        self._folder = self._own_folder()
+        worker.http_server.stop()  # nothing listens without authentication
+        for handler in ("start", "stop_run", "put", "events", "release"):
+            worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
+        await worker.set_resources(**{SLOT: 1})
+        self._prepare_spare()
+
+    async def teardown(self, worker: Any) -> None:
+        """Let all children go; those of a worker that just dies are ended by the fork server."""
+        for handler in [name for name in worker.handlers if name.startswith("lepton_")]:
+            del worker.handlers[handler]
+        for process in self._kept.values():
+            process.close()
+        if self._spare is not None and self._spare.done() and not self._spare.exception():
+            self._spare.result().close()
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    async def hold(self, lease: str) -> None:
+        """Occupy a slot for the host, until it releases the lease."""
+        released = self._releases[lease] = asyncio.Event()
+        self._outbox.put({"type": "slot", "lease": lease, "environment": _environment()})
+        try:
+            await released.wait()
+        finally:
+            del self._releases[lease]
+
+    async def _release(self, lease: str) -> None:
+        if lease in self._releases:
+            self._releases[lease].set()
+
+    async def _events(self, acknowledged: int) -> dict[str, Any]:
+        return await self._outbox.take(acknowledged, timeout=10.0)
+
+    async def _put(self, digest: str, offset: int, data: bytes, last: bool) -> None:
+        """Take a part of a payload that this worker cannot read from the host's disk."""
+        folder = private_folder(self._folder / "payloads")
+        part = folder / f"{digest}.part"
+        with part.open("r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(data)
+        if last:
+            part.replace(folder / digest)
+
+    async def _start(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Begin a run; asked twice for the same attempt, begin it once."""
+        missing = [d for d in spec["payloads"] if self._payload(spec, d) is None]
+        if missing:
+            return {"missing": missing}
+        key = (spec["id"], spec["attempt"])
+        if key not in self._seen:
+            self._seen.append(key)
+            self._spawn(self._execute(spec))
+        return {}
+
+    async def _stop_run(self, run: str, reason: dict[str, str], force: bool) -> None:
+        attempt = self._attempts.get(run)
+        if attempt is not None:
+            attempt.stop(reason, force)
+
+    async def _execute(self, spec: dict[str, Any]) -> None:
+        run, keep = spec["id"], spec["keep"]
+        spec = {
+            **spec,
+            "payload": [str(self._payload(spec, digest)) for digest in spec["payloads"]],
+            "folder": str(self._run_folder(spec)),
+        }
+        try:
+            process = await self._process(keep)
+        except (ClusterError, OSError) as error:
+            end = failed("worker-lost", f"no process could be started for the run: {error}")
+        else:
+            attempt = self._attempts[run] = Attempt(spec, process, self._outbox, self._grace)
+            kept = False
+            try:
+                end, kept = await attempt.run()
+            finally:
+                del self._attempts[run]
+                if kept:
+                    self._retain(keep, process)
+                else:
+                    process.close()
+            if not self._shares_disk():
+                await self._ship(run, Path(spec["folder"]))
+        self._outbox.put({**end, "run": run})
+
+    async def _ship(self, run: str, folder: Path) -> None:
+        """Send the files that a run wrote to the host, which cannot read this disk."""
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = str(path.relative_to(folder))
+            with path.open("rb") as file:
+                offset = 0
+                while data := file.read(PART):
+                    await self._outbox.room()
+                    event = {"type": "file", "run": run, "path": name, "offset": offset}
+                    self._outbox.put({**event, "data": data}, len(data))
+                    offset += len(data)
+        shutil.rmtree(folder)
+
+    async def _process(self, keep: str | None) -> Process:
+        """Return a child that waits: the kept one of that name, the spare one, or a new one."""
+        if keep is not None and keep in self._kept:
+            self._kept_timers.pop(keep).cancel()
+            return self._kept.pop(keep)
+        if self._spare is None:
+            self._prepare_spare()
+        assert self._spare is not None
+        spare, self._spare = self._spare, None
+        try:
+            process = await spare
+        finally:
+            self._prepare_spare()
+        if process.child.ended:
+            process.close()
+            return await self._process(keep)
+        return process
+
+    def _prepare_spare(self) -> None:
+        """Fork the next run's child ahead of it: the fork of a large process takes 10 ms."""
+        self._spare = asyncio.create_task(self._fork())
+
+    async def _fork(self) -> Process:
+        for last in (False, True):
+            if self._server is None:
+                self._server = await connect_or_start(self._folder, self._preload)
+            try:
+                return await Process.fork(self._server, self._child_environment())
+            except ClusterError:
+                self._server.close()
+                self._server = None
+                if last:
+                    raise
+        raise AssertionError
+
+    def _retain(self, keep: str, process: Process) -> None:
+        def drop() -> None:
+            self._kept_timers.pop(keep, None)
+            self._kept.pop(keep).close()
+
+        loop = asyncio.get_running_loop()
+        self._kept[keep] = process
+        self._kept_timers[keep] = loop.call_later(self._keep_timeout, drop)
+
+    def _child_environment(self) -> dict[str, str]:
+        """Cap a run to its worker's share: its threads, and the first of its devices.
+
+        dask-cuda shows every worker all devices, its own one first.
+        """
+        threads = str(self.worker.state.nthreads)
+        names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+        environment = dict.fromkeys(names, threads)
+        if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+            environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+        return environment
+
+    def _own_folder(self) -> Path:
+        if self._shares_disk():
+            return Path(self._scratch)
+        cluster = sha256(self._token.encode()).hexdigest()[:12]
+        return private_folder(Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}-{cluster}")
+
+    def _shares_disk(self) -> bool:
+        with suppress(OSError):
+            return (Path(self._scratch) / "token").read_text() == self._token
+        return False
+
+    def _payload(self, spec: dict[str, Any], digest: str) -> Path | None:
+        here = Path(spec["payload_folder"]) if self._shares_disk() else self._folder / "payloads"
+        return path if (path := here / digest).exists() else None
+
+    def _run_folder(self, spec: dict[str, Any]) -> Path:
+        if self._shares_disk():
+            return Path(spec["folder"])
+        return private_folder(self._folder / "runs" / spec["id"])
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def occupy(lease: str) -> None:
+    """Be the Dask task that holds one slot of a worker for runs."""
+    plugin: RunWorker = get_worker().plugins[PLUGIN]
+    await plugin.hold(lease)
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": python_version(), "host": node()}
+    for name in _ENVIRONMENT:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

@@ -1,0 +1,178 @@
+"""Tab completion: what is offered after %lepton, %%lepton and jupyter lepton."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+
+from lepton_jlab.completion import complete, matcher
+from lepton_jlab.grammar import COMMANDS
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A Jupyter home without clusters and runs, and a working folder with files."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    here = tmp_path / "here"
+    for folder in ("digits.zarr", "more/deep.zarr", "pictures"):
+        (here / folder).mkdir(parents=True)
+    (here / "train.py").touch()
+    (here / "table.csv").touch()
+    monkeypatch.chdir(here)
+    return tmp_path
+
+
+@pytest.fixture
+def shell():
+    shell = InteractiveShell()
+    shell.Completer.custom_matchers.append(matcher(shell))
+    yield shell
+    shell.reset(new_session=False)
+
+
+def offered(shell, text):
+    """What the front end would show at the end of `text`, with what stays before it."""
+    with provisionalcompleter():
+        found = list(shell.Completer.completions(text, len(text)))
+    return [text[: c.start] + c.text for c in found]
+
+
+# ---- by the grammar
+
+
+def test_nouns_then_verbs():
+    assert complete([], "cl") == ["cluster"]
+    assert complete([], "")[0] == "cluster"
+    assert complete(["cluster"], "st") == ["start", "stop"]
+    assert complete(["run"], "s") == []
+
+
+def test_every_command_and_option_can_be_reached():
+    for command in COMMANDS:
+        place = command.places[0]
+        for depth, word in enumerate(command.words):
+            assert word in complete(command.words[:depth], word[:1], place)
+        for option in command.options:
+            if not option.is_argument and place in option.places:
+                assert option.flags[-1] in complete(command.words, "--", place)
+
+
+def test_a_cell_is_offered_run_alone():
+    assert complete([], "", "cell") == ["run"]
+
+
+def test_options_given_already_are_not_offered_again():
+    offer = complete(["run", "--wait", "--sweep", "lr=1,2", "-o", "trials"], "--", "cell")
+    assert "--wait" not in offer
+    assert "--out" not in offer
+    assert "--sweep" in offer
+
+
+def test_a_terminal_is_not_offered_what_belongs_to_a_notebook():
+    assert "--out" not in complete(["run"], "--", "terminal")
+    assert "use" not in complete(["cluster"], "", "terminal")
+
+
+def test_choices():
+    assert complete(["cluster", "start", "--engine"], "") == ["auto", "local", "cuda"]
+    assert complete(["cluster", "start"], "--engine=l") == ["--engine=local"]
+    assert complete(["runs", "list", "--state"], "c") == ["cancelled"]
+
+
+def test_help_is_offered_the_words_of_commands():
+    assert complete(["help"], "r") == ["run", "runs"]
+    assert complete(["help", "runs"], "b") == ["best"]
+
+
+def test_a_value_that_is_free_is_offered_nothing():
+    assert complete(["cluster", "start", "--workers"], "") == []
+
+
+# ---- names of things
+
+
+def test_variables_after_push_and_out():
+    notebook = {"model": 1, "dataset": 2, "_private": 3, "In": []}
+    assert complete(["run", "--push"], "", "cell", notebook) == ["none", "dataset", "model"]
+    assert complete(["run", "--push"], "model,", "cell", notebook) == ["model,dataset"]
+    assert complete(["run", "-o"], "m", "cell", notebook) == ["model"]
+
+
+def test_datasets_are_folders_that_end_in_zarr(home):
+    assert complete(["data", "info"], "") == ["digits.zarr", "more/", "pictures/"]
+    assert complete(["data", "info"], "more/") == ["more/deep.zarr"]
+
+
+def test_sources_are_files_and_known_collections(home):
+    assert complete(["data", "import"], "ta") == ["table.csv"]
+    assert complete(["data", "import"], "fash") == ["fashion-mnist"]
+    assert complete(["data", "import", "table.csv"], "d") == ["digits.zarr"]
+
+
+def test_a_file_for_run(home):
+    assert complete(["run"], "tr", "terminal") == ["train.py"]
+
+
+def test_names_of_clusters(home):
+    from lepton_jlab.cluster.connection import path_of
+
+    path_of("tensor").write_text("{}")
+    assert complete(["cluster", "info"], "te") == ["tensor"]
+    assert complete(["run", "--cluster"], "", "cell") == ["tensor"]
+    assert complete(["cluster", "scale", "2", "--cluster"], "t") == ["tensor"]
+
+
+def test_no_runs_yet(home):
+    assert complete(["runs", "show"], "") == []
+
+
+# ---- in IPython
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%lepton clus", "%lepton cluster"),
+        ("%lepton cluster st", "%lepton cluster start"),
+        ("  %lepton cluster sc", "  %lepton cluster scale"),
+        ("table = %lepton runs li", "table = %lepton runs list"),
+        ("lepton runs comp", "lepton runs compare"),
+        ("%%lepton r", "%%lepton run"),
+        ("%%lepton run --sw", "%%lepton run --sweep"),
+        ("%lepton cluster start --engine=lo", "%lepton cluster start --engine=local"),
+        ("x = 1\n%lepton data inf", "x = 1\n%lepton data info"),
+    ],
+)
+def test_ipython_completes_the_line(shell, text, expected):
+    assert expected in offered(shell, text)
+
+
+def test_ipython_completes_a_list_of_variables(shell):
+    shell.user_ns.update(model=1, mode=2)
+    assert offered(shell, "%%lepton run --push model,mo") == ["%%lepton run --push model,mode"]
+
+
+def test_python_is_completed_as_ever(shell):
+    shell.user_ns["lepton"] = SimpleNamespace(submit=None)
+    assert "lepton.submit" in offered(shell, "lepton.sub")
+    assert "%%lepton run\nprint" in offered(shell, "%%lepton run\nprin")
+
+
+def test_a_folder_that_cannot_be_read_completes_nothing(shell, home):
+    assert complete(["data", "info"], "nowhere/") == []
+
+
+def test_completing_loads_nothing_heavy():
+    script = (
+        "import sys; from lepton_jlab.completion import complete\n"
+        "complete(['cluster', 'info'], ''); complete(['run', '--push'], '', 'cell', {'a': 1})\n"
+        "print([m for m in ('dask', 'distributed', 'tensorflow', 'zarr') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
