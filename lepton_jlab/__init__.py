@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from lepton_jlab.data import import_dataset as import_dataset
     from lepton_jlab.data import open_dataset as open_dataset
     from lepton_jlab.errors import LeptonError as LeptonError
-    from lepton_jlab.runs import Run as Run
-    from lepton_jlab.runs import Sweep as Sweep
-    from lepton_jlab.runs import log as log
-    from lepton_jlab.runs import run as run
-    from lepton_jlab import runs as runs
-    from lepton_jlab.runs import submit as submit
+    from lepton_jlab.runs.log import log as log
+    from lepton_jlab.runs.run import Run as Run
+    from lepton_jlab.runs.run import Sweep as Sweep
+    from lepton_jlab.runs.run import run as run
+    from lepton_jlab.runs.run import runs as runs
+    from lepton_jlab.runs.submit import submit as submit
 
 __version__ = "0.1.0"
 

@@ -7,21 +7,21 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TextIO
 
-from lepton_jlab.commands import Context, Result, perform
+from lepton_jlab.commands import Context, Result, perform, spoken
 from lepton_jlab.errors import LeptonError, UsageError
 from lepton_jlab.parsing import parse
+from lepton_jlab.terminal import Progress, watch
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Do what the words say and return the exit status.
 
     Parameters
     ----------
-    argv : sequence of str, optional
+    words : sequence of str, optional
         The words after ``jupyter lepton``; by default those of this process.
 
     Returns
@@ -29,20 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 a run or an operation failed, 2 wrong usage.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        return _answer(words)
+        return _answer(sys.argv[1:] if words is None else list(words))
     except UsageError as error:
-        _complain(error)
+        _tell(str(error))
         return WRONG_USAGE
     except LeptonError as error:
-        _complain(error)
+        _tell(str(error))
         return FAILED
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        _tell("Interrupted.")
         return FAILED
     except BrokenPipeError:
-        # Who read us has gone (`… | head`); Python must not complain about it at exit either.
+        # Who read this has gone (`… | head`): say nothing, not even by Python's last flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
@@ -54,30 +53,46 @@ def _answer(words: list[str]) -> int:
         print(__version__)
         return DONE
     args = parse(words, "terminal")
-    progress = _Progress(sys.stderr)
-    # Nothing but the answer goes to stdout, whatever a library may print on the way.
-    with contextlib.redirect_stdout(sys.stderr), progress:
-        result = perform(args, Context("terminal", progress=progress.say))
-    status = DONE
-    if result.work and (args.command == "runs wait" or args.wait):
-        status = _wait(result, args, progress)
-    print(result.json() if getattr(args, "json", False) else _spoken(result.text))
+    as_json = getattr(args, "json", False)
+    with Progress(sys.stderr) as progress:
+        # Whatever a library prints on the way is not the answer.
+        with contextlib.redirect_stdout(sys.stderr):
+            result = perform(args, Context("terminal", progress=progress.say))
+        status = _wait(result, args, progress) if result.waits else DONE
+    if as_json:
+        print(result.json())
+    elif not result.waits:
+        print(result.text)
     sys.stdout.flush()
     return status
 
 
-class _Progress:
-    """Lines on stderr: one that is written over and over on a terminal, else one per change."""
+def _wait(result: Result, args: Namespace, progress: Progress) -> int:
+    """Follow the work to its end; an interrupt ends only the following."""
+    from lepton_jlab.commands.runs import each, failure, going_on
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._rewrites = stream.isatty()
-        self._last = ""
+    shows_output = args.command == "run" and not args.json
+    timeout = getattr(args, "timeout", None) if args.command == "runs wait" else None
+    seconds = None
+    if timeout is not None:
+        from lepton_jlab.cluster.plan import parse_seconds
 
-    def say(self, text: str) -> None:
-        if text == self._last:
-            return
-        self._last = text
-        end = "" if self._rewrites else "\n"
-        self._stream.write(f"{self._clear}{text}{end}")
-        self._stream.flush()
+        seconds = parse_seconds(timeout, "--timeout")
+    try:
+        watch(list(each(result.work)), progress, sys.stdout if shows_output else None, seconds)
+    except KeyboardInterrupt:
+        progress.clear()
+    active = going_on(result.work)
+    if active:
+        keys = " ".join(work.id for work in result.work)
+        _tell(f"Stopped waiting; {keys} goes on. Cancel it: %lepton runs cancel {keys}")
+    return FAILED if active or failure(result.work) else DONE
+
+
+def _tell(message: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(spoken(message, "terminal"), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

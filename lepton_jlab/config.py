@@ -12,7 +12,7 @@ from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, Py
 
 
 class Settings(Configurable):
-    """Read from ``lepton_config.py`` or ``lepton_config.json`` in a Jupyter configuration folder."""
+    """Read from ``lepton_config.py`` or ``lepton_config.json`` in a Jupyter configuration path."""
 
     idle_timeout = Unicode(
         "1h", help="A cluster host stops itself after this time without an active run."
@@ -20,25 +20,25 @@ class Settings(Configurable):
     start_timeout = Float(120.0, help="Seconds a cluster may take to start.").tag(config=True)
     preload = List(
         Unicode(),
-        default_value=["tensorflow", "keras"],
+        default_value=["tensorflow", "keras", "zarr"],
         help="Modules the fork server imports, so that run children have them already.",
     ).tag(config=True)
-    grace = Float(
-        5.0, help="Seconds between the interrupt and the kill of a cancelled run."
-    ).tag(config=True)
+    grace = Float(5.0, help="Seconds between the interrupt and the kill of a cancelled run.").tag(
+        config=True
+    )
     linger = Float(
         1.0, help="Seconds a slot is held after its last run, so that the next one starts at once."
     ).tag(config=True)
-    keep_timeout = Float(
-        600.0, help="Seconds an unused persistent child (--keep) lives on."
-    ).tag(config=True)
+    keep_timeout = Float(600.0, help="Seconds an unused persistent child (--keep) lives on.").tag(
+        config=True
+    )
     output_limit = Int(
         16 * 2**20, help="Bytes of output kept per run; beyond it, its head and its tail."
     ).tag(config=True)
     services = List(
         Unicode(),
         default_value=["lepton_jlab.runs.service"],
-        help="Modules that a cluster host loads; each has `attach(host)`. Cluster knows none itself.",
+        help="Modules that a cluster host loads; each has `attach(host)`.",
     ).tag(config=True)
 
 
@@ -64,11 +64,13 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+@cache
 def runtime_folder() -> Path:
     """Return the folder of connection files, beside those of Jupyter's kernels."""
     return private_folder(Path(jupyter_runtime_dir()))
 
 
+@cache
 def data_folder() -> Path:
     """Return the folder of run records, in the Jupyter data directory."""
     return private_folder(Path(jupyter_data_dir()) / "lepton")

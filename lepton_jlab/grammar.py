@@ -232,9 +232,20 @@ COMMANDS: tuple[Command, ...] = (
         "runs wait",
         "Wait until runs have ended; an interrupt stops only the waiting.",
         RUNS,
-        option("--timeout", metavar="T", help="wait no longer than this: 90s, 10 min"),
+        option(
+            "--timeout",
+            metavar="T",
+            help="wait no longer than this: 90s, 10 min",
+            places=("terminal",),
+            elsewhere="interrupt the cell when you do not want to wait any longer",
+        ),
     ),
-    command("runs cancel", "Cancel runs: an interrupt first, then a kill.", RUNS),
+    command(
+        "runs cancel",
+        "Cancel runs: an interrupt first, a kill if that does not end them.",
+        RUNS,
+        switch("-f", "--force", help="kill at once"),
+    ),
     command("runs compare", "Compare runs: a table, the best marked, one plot.", RUNS),
     command(
         "runs best",

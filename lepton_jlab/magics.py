@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.commands import Context, Result, perform
+from lepton_jlab.commands.runs import failure, going_on
 from lepton_jlab.completion import matcher
 from lepton_jlab.errors import LeptonError, UsageError
 from lepton_jlab.grammar import Place
@@ -58,23 +59,43 @@ def _answer(ip: InteractiveShell, place: Place, line: str, cell: str = "") -> No
         args = parse(split(line), place)
         if place == "cell" and args.command == "run" and not cell.strip():
             raise UsageError("%%lepton run: the cell is empty.")
-        output = _Output(silent=vars(args).get("json", False))
+        output = _Output(silent=getattr(args, "json", False))
         code = child_source(line, cell) if place == "cell" else ""
         result = perform(args, Context(place, ip.user_ns, code, output.progress))
         ip.push(dict(result.bindings))
-        if output.silent:
-            _wait(result, args)
-            print(result.json())  # noqa: T201 - it is what was asked for
-        elif result.work:
-            _live(result, args)
-        else:
+        if result.work:
+            _follow(result, drawn=not output.silent)
+        elif not output.silent:
             output.show(result)
+        if output.silent:
+            print(result.json())
+        if result.waits and (error := failure(result.work)):
+            raise error
     except LeptonError as error:
         # One line in red instead of a traceback through this package; the cell has failed all the
         # same, for nbclient and papermill too.
         lines = [f"{type(error).__name__}: {error}"]
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise
+
+
+def _follow(result: Result, *, drawn: bool) -> None:
+    """Draw runs in the cell, from now on; wait for them if that was asked for."""
+    from lepton_jlab.runs import live
+
+    if drawn:
+        for work in result.work:
+            live.show(work)
+    if not result.waits:
+        return
+    waited: tuple[Any, ...] = result.work  # runs and sweeps; `live.wait` is typed for either
+    for work in waited:
+        if drawn:
+            live.wait(work)
+        else:
+            work.wait()
+        if going_on([work]):
+            return  # the waiting was interrupted
 
 
 class _Output:

@@ -33,6 +33,16 @@ def private_folders() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
+def light() -> Iterator[None]:
+    """Clusters that are warm at once: their runs import TensorFlow themselves, if they need it."""
+    path = Path(os.environ["JUPYTER_CONFIG_DIR"]) / "lepton_config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"Settings": {"preload": [], "grace": 1.0}}')
+    yield
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
 def cluster() -> Iterator["Cluster"]:  # noqa: F821, UP037
     """A cluster of two workers, shared by the tests of a module."""
     import lepton_jlab as lepton

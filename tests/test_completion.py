@@ -9,28 +9,26 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
+import lepton_jlab as lepton
 from lepton_jlab.completion import complete, matcher
 from lepton_jlab.grammar import COMMANDS
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A Jupyter home without clusters and runs, and a working folder with files."""
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
-    here = tmp_path / "here"
+def files(tmp_path, monkeypatch):
+    """A working folder with files and folders."""
     for folder in ("digits.zarr", "more/deep.zarr", "pictures"):
-        (here / folder).mkdir(parents=True)
-    (here / "train.py").touch()
-    (here / "table.csv").touch()
-    monkeypatch.chdir(here)
-    return tmp_path
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "train.py").touch()
+    (tmp_path / "table.csv").touch()
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def shell():
-    shell = InteractiveShell()
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     shell.Completer.custom_matchers.append(matcher(shell))
     yield shell
     shell.reset(new_session=False)
@@ -104,32 +102,45 @@ def test_variables_after_push_and_out():
     assert complete(["run", "-o"], "m", "cell", notebook) == ["model"]
 
 
-def test_datasets_are_folders_that_end_in_zarr(home):
+def test_datasets_are_folders_that_end_in_zarr(files):
     assert complete(["data", "info"], "") == ["digits.zarr", "more/", "pictures/"]
     assert complete(["data", "info"], "more/") == ["more/deep.zarr"]
 
 
-def test_sources_are_files_and_known_collections(home):
+def test_sources_are_files_and_known_collections(files):
     assert complete(["data", "import"], "ta") == ["table.csv"]
     assert complete(["data", "import"], "fash") == ["fashion-mnist"]
     assert complete(["data", "import", "table.csv"], "d") == ["digits.zarr"]
 
 
-def test_a_file_for_run(home):
+def test_a_file_for_run(files):
     assert complete(["run"], "tr", "terminal") == ["train.py"]
 
 
-def test_names_of_clusters(home):
-    from lepton_jlab.cluster.connection import path_of
+def test_names_of_clusters():
+    from lepton_jlab.cluster import connection
 
-    path_of("tensor").write_text("{}")
-    assert complete(["cluster", "info"], "te") == ["tensor"]
-    assert complete(["run", "--cluster"], "", "cell") == ["tensor"]
-    assert complete(["cluster", "scale", "2", "--cluster"], "t") == ["tensor"]
+    connection.write("tensor", {})
+    try:
+        assert complete(["cluster", "info"], "te") == ["tensor"]
+        assert complete(["run", "--cluster"], "te", "cell") == ["tensor"]
+        assert complete(["cluster", "scale", "2", "--cluster"], "te") == ["tensor"]
+    finally:
+        connection.remove("tensor")
 
 
-def test_no_runs_yet(home):
-    assert complete(["runs", "show"], "") == []
+def test_no_run_of_that_name():
+    assert complete(["runs", "show"], "no-such") == []
+
+
+@pytest.mark.integration
+def test_names_of_runs_and_variables_that_hold_them(cluster):
+    trials = lepton.submit("pass", name="completed", repeat=2, namespace={}).wait()
+    for verb in ("show", "wait", "cancel", "compare", "pull"):
+        assert complete(["runs", verb], "comp") == ["completed"]
+    assert trials.id in complete(["runs", "show"], "s")
+    assert complete(["runs", "compare", "r1"], "tri", "line", {"trials": trials}) == ["trials"]
+    assert complete(["runs", "best", "loss"], "comp") == ["completed"]
 
 
 # ---- in IPython
@@ -164,7 +175,7 @@ def test_python_is_completed_as_ever(shell):
     assert "%%lepton run\nprint" in offered(shell, "%%lepton run\nprin")
 
 
-def test_a_folder_that_cannot_be_read_completes_nothing(shell, home):
+def test_a_folder_that_cannot_be_read_completes_nothing(files):
     assert complete(["data", "info"], "nowhere/") == []
 
 

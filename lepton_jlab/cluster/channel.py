@@ -97,7 +97,7 @@ class Channel:
 
 
 def refusal(error: LeptonError) -> dict[str, str]:
-    """Turn an error raised in a host's handler into an answer, for `Channel.call` to raise again."""
+    """Turn an error in a host's handler into an answer, for `Channel.call` to raise again."""
     return {"error": type(error).__name__, "refused": str(error)}
 
 

@@ -1,4 +1,4 @@
-"""Connection files: how kernels, servers and terminals find the clusters that run on this machine."""
+"""Connection files: how kernels, servers and terminals find the clusters of this machine."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def find(name: str) -> dict[str, Any]:
 
 
 def living() -> list[dict[str, Any]]:
-    """Return the contents of all living hosts' files, oldest first; files of the dead are cleared."""
+    """Return what all living hosts' files say, oldest first; files of the dead are cleared."""
     return [info for name in names() if (info := read(name)) is not None]
 
 
@@ -143,7 +143,7 @@ def _age(path: Path) -> float:
 
 
 def _write_temporary(info: dict[str, Any]) -> Path:
-    # mkstemp makes the file with mode 0600, so there is no moment in which others can read the keys.
+    # mkstemp makes the file with mode 0600: there is no moment in which others can read the keys.
     handle, name = tempfile.mkstemp(dir=runtime_folder(), prefix=".lepton-")
     with os.fdopen(handle, "w") as file:
         json.dump(info, file)

@@ -137,7 +137,7 @@ def start_cluster(
         name, engine, workers, threads, memory, idle_timeout, (tls_ca, tls_cert, tls_key)
     )
     connection.refuse_taken(plan.name)  # before a process is started; its claim settles a race
-    start_host(plan, progress or (lambda line: None))
+    start_host(plan, progress or (lambda _: None))
     return use_cluster(plan.name)
 
 
@@ -171,7 +171,7 @@ def get_cluster(name: str | None = None) -> Cluster:
 
 def use_cluster(name: str) -> Cluster:
     """Make `name` the cluster that this process's runs go to, and return it."""
-    global _in_use  # noqa: PLW0603 (one choice per process, as a matplotlib backend)
+    global _in_use  # one choice per process, as a matplotlib backend
     found = get_cluster(name)
     _in_use = name
     return found

@@ -1,4 +1,4 @@
-"""The cluster host: a detached process that owns a Dask cluster, its runs and its connection file."""
+"""The cluster host: a detached process that owns a Dask cluster and its connection file."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Host:
             self.serve(handler.__name__, handler)
 
     def serve(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
-        """Answer calls of ``lepton_<name>``; a LeptonError raised there reaches the caller as such."""
+        """Answer calls of ``lepton_<name>``; a LeptonError there reaches the caller as such."""
 
         @functools.wraps(handler)
         async def answer(**arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +101,9 @@ def parse_bytes(text: str | int | None, option: str) -> int | None:
     except (ValueError, TypeError):
         amount = 0
     if amount <= 0:
-        raise UsageError(f"{option} {text!r} is not an amount of memory. Write it as 4GiB or 500MB.")
+        raise UsageError(
+            f"{option} {text!r} is not an amount of memory. Write it as 4GiB or 500MB."
+        )
     return amount
 
 
@@ -115,7 +118,8 @@ def parse_seconds(text: str | float, option: str) -> float:
     from dask.utils import parse_timedelta
 
     try:
-        seconds = float(parse_timedelta(text))
+        # Dask knows m and minutes, but not min.
+        seconds = float(parse_timedelta(re.sub(r"(?<=[\d\s])min$", "m", str(text).strip())))
     except (ValueError, TypeError, KeyError):
         seconds = 0.0
     if not seconds > 0:

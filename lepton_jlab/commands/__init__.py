@@ -8,10 +8,10 @@ from __future__ import annotations
 from argparse import Namespace
 
 from lepton_jlab.commands import cluster, data, runs
-from lepton_jlab.commands.result import ACTIONS, Context, Result, action
+from lepton_jlab.commands.result import ACTIONS, Context, Result, action, spoken
 from lepton_jlab.parsing import help_of
 
-__all__ = ["Context", "Result", "cluster", "data", "perform", "runs"]
+__all__ = ["Context", "Result", "cluster", "data", "perform", "runs", "spoken"]
 
 
 def perform(args: Namespace, context: Context) -> Result:

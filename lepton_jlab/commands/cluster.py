@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import lepton_jlab as lepton
-from lepton_jlab.commands.result import Context, Result, action, bound
+from lepton_jlab.commands.result import Context, Result, action, bound, spoken
 from lepton_jlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ def start(args: Namespace, context: Context) -> Result:
 
 
 @action("cluster list")
-def list_(args: Namespace, context: Context) -> Result:
+def list_(_args: Namespace, context: Context) -> Result:
     """List the clusters that run."""
     from lepton_jlab.runs import page
     from lepton_jlab.runs.table import Cell, Table
 
     infos = [cluster.info() for cluster in lepton.clusters()]
     if not infos:
-        text = "No cluster runs. Start one: %lepton cluster start"
-        return Result(lambda: infos, text)
+        hint = "No cluster runs. Start one: %lepton cluster start"
+        return Result(lambda: infos, spoken(hint, context.place))
     table = Table(["cluster", "engine", "workers", "busy", "address"], frozenset({2, 3}))
     for info in infos:
         busy = sum(1 for worker in info["workers"] if worker["run"])
@@ -51,19 +51,19 @@ def list_(args: Namespace, context: Context) -> Result:
 
 
 @action("cluster use")
-def use(args: Namespace, context: Context) -> Result:
+def use(args: Namespace, _context: Context) -> Result:
     """Make a cluster this notebook's own."""
     return _one(lepton.use_cluster(args.name), args)
 
 
 @action("cluster info")
-def info(args: Namespace, context: Context) -> Result:
+def info(args: Namespace, _context: Context) -> Result:
     """Show a cluster."""
     return _one(lepton.get_cluster(args.name), args)
 
 
 @action("cluster scale")
-def scale(args: Namespace, context: Context) -> Result:
+def scale(args: Namespace, _context: Context) -> Result:
     """Give a cluster another number of workers."""
     cluster = lepton.get_cluster(args.cluster)
     cluster.scale(args.n, force=args.force)

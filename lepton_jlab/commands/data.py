@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import lepton_jlab as lepton
-from lepton_jlab.commands.result import Context, Result, action
+from lepton_jlab.commands.result import Context, Result, action, spoken
 
 if TYPE_CHECKING:
     from lepton_jlab.data import Dataset
@@ -26,7 +26,7 @@ def import_(args: Namespace, context: Context) -> Result:
 
 
 @action("data info")
-def info(args: Namespace, context: Context) -> Result:
+def info(args: Namespace, _context: Context) -> Result:
     """Show a dataset."""
     return _one(lepton.open_dataset(args.path))
 
@@ -40,8 +40,8 @@ def list_(args: Namespace, context: Context) -> Result:
 
     found = find_datasets(args.folder)
     if not found:
-        text = "No datasets here. Make one: %lepton data import fashion-mnist fashion.zarr"
-        return Result(lambda: found, text)
+        hint = "No datasets here. Make one: %lepton data import fashion-mnist fashion.zarr"
+        return Result(lambda: found, spoken(hint, context.place))
     table = Table(["dataset", "samples", "stored", ""], frozenset({1, 2}))
     for row in found:
         samples = "" if row["samples"] is None else f"{row['samples']:,}"

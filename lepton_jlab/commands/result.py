@@ -55,6 +55,8 @@ class Result:
         Variables that the notebook gets.
     work : tuple of Run and Sweep
         What goes on and can be followed.
+    waits : bool
+        Whether the command ends with its work, and fails if that does.
     """
 
     document: Callable[[], Any]
@@ -62,6 +64,7 @@ class Result:
     html: str = ""
     bindings: Mapping[str, Any] = field(default_factory=dict)
     work: tuple[Run | Sweep, ...] = ()
+    waits: bool = False
 
     def json(self) -> str:
         """Return the one JSON document."""
@@ -86,6 +89,14 @@ def action(words: str) -> Callable[[Action], Action]:
         return act
 
     return register
+
+
+def spoken(text: str, place: Place) -> str:
+    """Name commands as they are typed in this place; messages of the API name the magics."""
+    if place != "terminal":
+        return text
+    text = text.replace("%%lepton run", "jupyter lepton run FILE.py")
+    return text.replace("%lepton", "jupyter lepton")
 
 
 def bound(args: Namespace, value: object) -> dict[str, object]:

@@ -95,7 +95,8 @@ class Attempt:
             self._begun = self._last_sign
         display = message["type"] == "display"
         weight = sum(len(str(part)) for part in message["data"].values()) if display else 200
-        self._outbox.put({**message, "run": self._spec["id"]}, weight)
+        urgent = message["type"] not in ("begin", "metrics", "progress")
+        self._outbox.put({**message, "run": self._spec["id"]}, weight, urgent)
 
     def may_read(self) -> bool:
         """Tell whether the outbox has room; when it has none, reading resumes as soon as it has."""

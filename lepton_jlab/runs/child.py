@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import functools
 import getpass
 import os
 import signal
@@ -74,6 +75,7 @@ def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
     if (multiprocessing := sys.modules.get("multiprocessing.util")) is not None:
         atexit.register(multiprocessing._exit_function)
     builtins.input = getpass.getpass = _no_input
+    sys.breakpointhook = functools.partial(_no_input, "breakpoint()")
     return early
 
 
@@ -105,8 +107,8 @@ def _serve(channel: Channel, early: list[int]) -> None:
             return
 
 
-def _no_input(prompt: object = "", *_: object, **__: object) -> NoReturn:
+def _no_input(prompt: object = "input()", *_: object, **__: object) -> NoReturn:
     raise EOFError(
-        "A run has no keyboard to read from. Set the value in the cell, or give it as a variable "
-        f"(--push, --sweep), in place of input({prompt!r})."
+        f"A run has no keyboard to answer {prompt!r}. Set the value in the cell, or give it as a "
+        "variable (--push, --sweep)."
     )

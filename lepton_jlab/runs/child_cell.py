@@ -12,11 +12,13 @@ from typing import Any
 
 from lepton_jlab.errors import LeptonError, RunError, suggestion
 from lepton_jlab.runs import child_limits
+from lepton_jlab.runs.capture import load
 from lepton_jlab.runs.child_channel import Channel
 from lepton_jlab.runs.child_shell import RunShell, words_of
 from lepton_jlab.runs.log import record_with
 from lepton_jlab.runs.recorder import Recorder
 from lepton_jlab.runs.values import SavedValue, save
+from lepton_jlab.runs.words import size
 
 Spec = Mapping[str, Any]
 
@@ -49,9 +51,7 @@ class Cell:
         child_limits.use_processors(spec.get("affinity"))
         child_limits.limit_memory(spec.get("memory"))
         if spec.get("payload"):
-            from lepton_jlab.runs import capture
-
-            capture.load(spec["payload"], names)
+            load(spec["payload"], names)
         names.update(spec.get("params") or {})
         self._before = {name: id(value) for name, value in names.items()}
 
@@ -141,15 +141,8 @@ class Cell:
             return "exception", words_of(error)
         message = f"{type(error).__name__}: {words_of(error)}".rstrip(": ")
         if isinstance(error, MemoryError) and self._spec.get("memory"):
-            limit = _size(self._spec["memory"])
-            return "memory", f"The cell went beyond its memory limit of {limit}. {message}"
+            limit = size(self._spec["memory"])
+            return "memory", f"the run went over its limit of --memory {limit}: {words_of(error)}"
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             return "memory", message
         return "exception", message
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count} bytes"

@@ -86,7 +86,7 @@ def _with_verbose(method: Callable[..., Any], level: int) -> Callable[..., Any]:
 def _reporter(keras: ModuleType) -> type:
     """Return the callback's class; it can only be made once there is a Keras."""
 
-    class Reporter(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+    class Reporter(keras.callbacks.Callback):  # type: ignore[name-defined]
         # Keras calls the callbacks of a batch in a thread if all are safe there. If one is not,
         # training waits after every batch until its metrics have come from the device.
         async_safe = True

@@ -27,7 +27,7 @@ from lepton_jlab.errors import LeptonError
 from lepton_jlab.runs.child_channel import Channel, Message
 
 
-class _Publisher(DisplayPublisher):  # type: ignore[misc]
+class _Publisher(DisplayPublisher):
     """`display`, `update_display` and `clear_output`."""
 
     def publish(
@@ -46,7 +46,7 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
         self.shell.tell({"type": "clear", "wait": wait})
 
 
-class _Hook(DisplayHook):  # type: ignore[misc]
+class _Hook(DisplayHook):
     """The value of the cell's last expression."""
 
     def quiet(self) -> bool:
@@ -67,7 +67,7 @@ class _Hook(DisplayHook):  # type: ignore[misc]
         self._is_active = False
 
 
-class _Compiler(CachingCompiler):  # type: ignore[misc]
+class _Compiler(CachingCompiler):
     """Gives the cell the name under which its run is known, so that tracebacks show it."""
 
     filename = "cell"
@@ -82,14 +82,14 @@ class _Compiler(CachingCompiler):  # type: ignore[misc]
         return kind.capitalize(), rest
 
 
-class _Exit(ExitAutocall):  # type: ignore[misc]
+class _Exit(ExitAutocall):
     """`exit` and `quit`, with or without brackets, end the cell."""
 
     def __call__(self, code: object = None) -> NoReturn:
         raise SystemExit(code)
 
 
-class RunShell(InteractiveShell):  # type: ignore[misc]
+class RunShell(InteractiveShell):
     """An IPython shell without terminal, prompt and history."""
 
     display_pub_class = Type(_Publisher)

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import time
+from contextlib import suppress
 
 from lepton_jlab.runs import linux
 
@@ -57,6 +58,7 @@ def redirect(stdout: int, stderr: int) -> None:
 def flush() -> None:
     """Write out everything that Python or C code has printed so far."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        if stream is not None and not getattr(stream, "closed", False):
-            stream.flush()
+        if stream is not None:
+            with suppress(OSError, ValueError):  # the cell may have closed it
+                stream.flush()
     linux.flush_c_output()

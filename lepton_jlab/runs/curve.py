@@ -59,7 +59,7 @@ def sparkline(values: Sequence[float], colour: str = COLOURS[0]) -> str:
     return image(_svg(body, width, height), alt, width, height)
 
 
-def chart(series: Sequence[Series], title: str, *, width: int = 340, height: int = 150) -> str:
+def chart(series: Sequence[Series], title: str, *, width: int = 310, height: int = 145) -> str:
     """Draw curves over one another, with axes and, if there are several, a legend.
 
     Returns

@@ -55,8 +55,9 @@ def run_html(
         Seconds since the epoch, for the time that a running run has taken.
     """
     output = arranged(messages)
-    known = [page.params_text(run.get("params") or {}), page.span(run, now), run.get("worker")]
-    about = " · ".join(str(part) for part in known if part)
+    worker = f"worker {run['worker']}" if run.get("worker") not in (None, "") else ""
+    known = [page.params_text(run.get("params") or {}), page.span(run, now), worker]
+    about = " · ".join(filter(None, known))
     head = f"{page.mark(run['state'])} <b>{escape(page.called(run))}</b> <i>{escape(about)}</i>"
     parts = [f"<p>{head}</p>", _progress_html(run), _error_line_html(run)]
     if run.get("metrics"):
@@ -66,12 +67,7 @@ def run_html(
     parts += [page.charts(history), _output_html(run, output)]
     if run.get("values"):
         parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
-    if run.get("brought"):
-        count = len(run["brought"])
-        came = f"{count} name{'s' if count > 1 else ''} came along"
-        listed = escape(", ".join(run["brought"]))
-        parts.append(f"<details><summary>{came}</summary>{listed}</details>")
-    return page.frame(*parts)
+    return page.frame(*parts, _brought_html(run))
 
 
 def run_text(
@@ -128,7 +124,7 @@ def sweep_html(
         parts += folds
     elif any(folds):
         parts.append(f"<details><summary>output</summary>{''.join(folds)}</details>")
-    return page.frame(*parts)
+    return page.frame(*parts, _brought_html(runs[0]) if runs else "")
 
 
 def _fold(run: RunDict, messages: Sequence[Message], *, few: bool) -> str:
@@ -267,6 +263,14 @@ def _error_line_html(run: RunDict) -> str:
         return ""
     colour = page.STATES["failed"][1]
     return f'<p><b style="color:{colour}">{escape(words.shortened(line, 400))}</b></p>'
+
+
+def _brought_html(run: RunDict) -> str:
+    names = run.get("brought") or ()
+    if not names:
+        return ""
+    came = f"{len(names)} name{'s' if len(names) > 1 else ''} came along"
+    return f"<details><summary>{came}</summary>{escape(', '.join(names))}</details>"
 
 
 def _traceback(run: RunDict, output: Output) -> Sequence[str]:

@@ -139,7 +139,7 @@ class Flow(ast.NodeVisitor):
         self.visit(node.test)
         self._loop(node)
 
-    def visit_Try(self, node: ast.Try) -> None:
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
         with self._path() as body:
             self._visit_all([*node.body, *node.orelse])
         ends = [body]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 
 from lepton_jlab.errors import ClusterError
-from lepton_jlab.runs import records
-from lepton_jlab.runs.run import Run
+from lepton_jlab.runs.run import Run, active_by_host, refresh
 
 _BEAT = 1.0  # seconds between two looks when nothing changes
+_ENDING = 0.05  # seconds between two looks at a host that is just ending
 
 
 def follow(runs: Sequence[Run], timeout: float | None = None) -> Iterator[list[str]]:
@@ -23,22 +24,25 @@ def follow(runs: Sequence[Run], timeout: float | None = None) -> Iterator[list[s
     timeout : float, optional
         Seconds after which to stop; the runs go on.
     """
-    end = None if timeout is None else time.monotonic() + timeout
-    numbers: dict[int, int] = {}
-    while active := {r._record["host_pid"]: r for r in runs if r.state in records.ACTIVE}:
-        pid, example = next(iter(active.items()))
-        beat = _BEAT if end is None else min(_BEAT, end - time.monotonic())
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    numbers: dict[str, int] = {}
+    ids = {run.id: run for run in runs}
+    while groups := active_by_host(runs):
+        beat = min(_BEAT, end - time.monotonic())
         if beat <= 0:
             return
-        try:
-            answer = example.host().channel.call(
-                "changes", number=numbers.get(pid, 0), patience=beat
-            )
-        except ClusterError:
-            time.sleep(0.05)  # its process is ending; the record is settled once it has
-            yield []
-            continue
-        numbers[pid] = answer["number"]
-        known = [run.id for run in runs]
-        changed = answer["runs"]
-        yield known if changed is None else [run for run in known if run in set(changed)]
+        changed: list[str] | None = None
+        for group in groups:
+            try:
+                host = group[0].host()
+                since = numbers.get(host.name, 0)
+                answer = host.channel.call("changes", number=since, patience=beat / len(groups))
+            except ClusterError:
+                time.sleep(_ENDING)  # its process is ending; the record is settled once it has
+                changed = [*(changed or []), *(run.id for run in group)]
+                continue
+            numbers[host.name] = answer["number"]
+            told = [run.id for run in group] if answer["runs"] is None else answer["runs"]
+            changed = [*(changed or []), *(run for run in told if run in ids)]
+        refresh([ids[run] for run in changed or []])
+        yield changed or []

@@ -11,11 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
@@ -24,6 +24,7 @@ from lepton_jlab.runs import linux
 _LONGEST_PATH = 100  # bytes; the kernel takes 107
 _PAUSE = 0.01  # seconds between two looks
 
+T = TypeVar("T")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -52,7 +53,7 @@ class Child:
     def __init__(self, pid: int, streams: Streams) -> None:
         self.pid = pid
         self._reader, self._writer = streams
-        self._exit = asyncio.ensure_future(self._wait())
+        self._exit = _later(self._wait())
 
     async def status(self) -> Exit:
         """Wait until the child has ended.
@@ -102,7 +103,7 @@ class ForkServer:
     def __init__(self, path: Path, streams: Streams) -> None:
         self.path = path
         reader, self._writer = streams
-        self._info = asyncio.ensure_future(_answer(reader))
+        self._info = _later(_answer(reader))
 
     async def ready(self) -> dict[str, Any]:
         """Wait until it has preloaded; return its pid, what it has preloaded and its threads.
@@ -275,6 +276,13 @@ async def _open(
     except BaseException:
         connection.close()
         raise
+
+
+def _later(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start `work`, whose error nobody may ever ask for."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
 async def _answer(reader: asyncio.StreamReader) -> dict[str, Any]:

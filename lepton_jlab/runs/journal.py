@@ -16,6 +16,7 @@ from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.transcript import Message, TranscriptWriter
 
 _FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
+_SOON = 0.02  # the same for the begin of a run, which may have ended by then
 _KEPT = ("text", "display", "clear", "error")
 
 
@@ -60,7 +61,7 @@ class Journal:
         """Record that a run has been handed to a worker."""
         entry.dispatched = time.time()
         row = {"state": "running", "started": entry.dispatched, "worker": worker}
-        self._write(entry, {**row, "devices": devices, "attempt": entry.attempt})
+        self._later(entry, {**row, "devices": devices, "attempt": entry.attempt}, _SOON)
 
     def take(self, entry: Entry, event: dict[str, Any]) -> None:
         """Record one message of a run; `write_output` must follow."""
@@ -144,10 +145,13 @@ class Journal:
             records.update(changes)
             self._changes.note(f"r{number}" for number in changes)
 
-    def _later(self, entry: Entry, row: dict[str, Any]) -> None:
+    def _later(self, entry: Entry, row: dict[str, Any], delay: float = _FLUSH) -> None:
         self._pending.setdefault(entry.number, {}).update(row)
-        if self._flusher is None:
-            self._flusher = asyncio.get_running_loop().call_later(_FLUSH, self.flush)
+        loop = asyncio.get_running_loop()
+        if self._flusher is None or self._flusher.when() > loop.time() + delay:
+            if self._flusher is not None:
+                self._flusher.cancel()
+            self._flusher = loop.call_later(delay, self.flush)
 
     def _write(self, entry: Entry, row: dict[str, Any]) -> None:
         records.update({entry.number: {**self._pending.pop(entry.number, {}), **row}})

@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 Event = dict[str, Any]
 
 _BATCH = 256 * 1024  # bytes in one answer
 _FULL = 1024 * 1024  # bytes waiting at which children are not read any more
-_PACE = 0.02  # seconds between two batches of text
+_PACE = 0.02  # seconds between two batches that are not urgent
+_COMPANY = 0.004  # seconds the first event waits for others: a short cell's begin for its end
 
 
 class Outbox:
@@ -32,7 +34,7 @@ class Outbox:
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._urgent = False
+        self._urgent = asyncio.Event()
 
     def put(self, event: Event, size: int = 200, urgent: bool = True) -> None:
         """Add an event of about `size` bytes; one that is not `urgent` may wait for company."""
@@ -44,7 +46,8 @@ class Outbox:
                 self._grow(size)
                 return
         self._events.append((size, event))
-        self._urgent |= urgent
+        if urgent:
+            self._urgent.set()
         self._grow(size)
 
     def full(self) -> bool:
@@ -72,9 +75,9 @@ class Outbox:
                 await asyncio.wait_for(self._filled.wait(), timeout)
             except TimeoutError:
                 return {"number": self._number, "events": []}
-            pause = self._sent + _PACE - time.monotonic()
-            if pause > 0 and not self._urgent:
-                await asyncio.sleep(pause)
+            pause = max(self._sent + _PACE - time.monotonic(), _COMPANY)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), pause)
             self._batch = self._cut()
             self._number += 1
         self._sent = time.monotonic()
@@ -96,15 +99,12 @@ class Outbox:
         self._size -= total
         if not self._events:
             self._filled.clear()
-            self._urgent = False
+            self._urgent.clear()
         if not self.full():
             self._room.set()
         return batch
 
 
 def _joinable(last: Event, event: Event) -> bool:
-    return (
-        last["type"] == event["type"] == "text"
-        and last["run"] == event["run"]
-        and last["stream"] == event["stream"]
-    )
+    same = all(last.get(key) == event.get(key) for key in ("type", "run", "stream"))
+    return same and event["type"] == "text"

@@ -38,7 +38,7 @@ background:rgba(128,128,128,.25);color:#2b87d1;vertical-align:1px;margin-right:6
 .lepton table progress{width:72px;margin:0}
 .lepton .tail{display:flex;flex-direction:column-reverse;max-height:26em;overflow:auto;
 margin:4px 0;border-radius:3px;background:rgba(128,128,128,.11)}
-.lepton pre{margin:0;padding:6px 10px;white-space:pre;color:inherit;background:none;flex:none;
+.lepton .tail pre{margin:0;padding:6px 10px;white-space:pre;color:inherit;background:none;flex:none;
 overflow:visible;font:12px/1.45 var(--jp-code-font-family,ui-monospace,monospace)}
 .lepton img{max-width:100%;height:auto;vertical-align:middle;margin:2px 8px 2px 0}
 .lepton td img{margin:0}

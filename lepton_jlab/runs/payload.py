@@ -90,7 +90,8 @@ def pack(
     head = _MAGIC + len(header).to_bytes(8, "little") + header
     frames: list[bytes | memoryview] = [head]
     place = len(head)
-    for part in (pickled, *buffers):
+    parts: list[bytes | memoryview] = [pickled, *buffers]
+    for part in parts:
         gap = -place % _ALIGN
         frames += [bytes(gap), part]
         place += gap + len(part)

@@ -75,7 +75,6 @@ class Process:
 
     async def execute(self, spec: Mapping[str, Any], listener: Listener) -> dict[str, Any] | None:
         """Run one cell; return its ``end`` message, or None when the child died without one."""
-        loop = asyncio.get_running_loop()
         self._listener = listener
         for stream, pipe in self._pipes.items():
             pipe.watch(partial(self._hear, stream, pipe))
@@ -96,9 +95,7 @@ class Process:
             self._drain()
             self._listener = None
 
-    async def _converse(
-        self, spec: Mapping[str, Any], listener: Listener
-    ) -> dict[str, Any] | None:
+    async def _converse(self, spec: Mapping[str, Any], listener: Listener) -> dict[str, Any] | None:
         loop = asyncio.get_running_loop()
         try:
             await loop.sock_sendall(self._messages, json.dumps(spec).encode() + b"\n")

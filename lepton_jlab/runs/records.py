@@ -47,7 +47,9 @@ _JSON |= {"environment", "options", "brought"}
 _threads = threading.local()
 
 
-def add(submission: Mapping[str, Any], params: Sequence[Mapping[str, Any]]) -> tuple[int, list[int]]:
+def add(
+    submission: Mapping[str, Any], params: Sequence[Mapping[str, Any]]
+) -> tuple[int, list[int]]:
     """Record a submission and its queued runs in one transaction; return their numbers."""
     with _database() as database:
         columns = _encode({**submission, "submitted": time.time()})
@@ -76,10 +78,16 @@ def update(changes: Mapping[int, Mapping[str, Any]]) -> None:
 
 
 def rows(where: str = "1", arguments: Sequence[Any] = (), limit: int | None = None) -> list[Any]:
-    """Return run records (dicts by column), oldest first; runs of dead hosts become lost first."""
-    _settle_lost()
+    """Return run records (dicts by column), oldest first; active runs of dead hosts become lost."""
     query = f"{_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT ?"
-    found = _database().execute(query, (*arguments, -1 if limit is None else limit)).fetchall()
+    everything = (*arguments, -1 if limit is None else limit)
+    found = _database().execute(query, everything).fetchall()
+    hosts = {(r["host_pid"], r["host_created"]) for r in found if r["state"] in ACTIVE}
+    dead = [host for host in hosts if not process_lives(*host)]
+    if dead:
+        for host in dead:
+            _settle_lost(*host)
+        found = _database().execute(query, everything).fetchall()
     return [_decode(row) for row in reversed(found)]
 
 
@@ -144,23 +152,17 @@ def names() -> list[str]:
     return [row["name"] for row in _database().execute(query)]
 
 
-def _settle_lost() -> None:
-    query = """SELECT DISTINCT s.host_pid, s.host_created FROM runs r
-               JOIN submissions s ON s.id = r.submission WHERE r.state IN ('queued', 'running')"""
-    for host in _database().execute(query).fetchall():
-        if process_lives(host["host_pid"], host["host_created"]):
-            continue
-        error = {
-            "kind": "worker-lost",
-            "message": f"The cluster host (process {host['host_pid']}) died before the run ended.",
-        }
-        with _database() as database:
-            database.execute(
-                """UPDATE runs SET state = 'lost', ended = ?, error = ?
-                   WHERE state IN ('queued', 'running') AND submission IN
-                   (SELECT id FROM submissions WHERE host_pid = ? AND host_created = ?)""",
-                (time.time(), json.dumps(error), host["host_pid"], host["host_created"]),
-            )
+def _settle_lost(pid: int, created: float) -> None:
+    """Record that what a dead host had not ended is lost."""
+    message = f"The cluster host (process {pid}) died before the run ended."
+    error = json.dumps({"kind": "worker-lost", "message": message})
+    with _database() as database:
+        database.execute(
+            """UPDATE runs SET state = 'lost', ended = ?, error = ?
+               WHERE state IN ('queued', 'running') AND submission IN
+               (SELECT id FROM submissions WHERE host_pid = ? AND host_created = ?)""",
+            (time.time(), error, pid, created),
+        )
 
 
 def _database() -> sqlite3.Connection:

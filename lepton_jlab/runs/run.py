@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from lepton_jlab.cluster.handle import Cluster
 
 Mode = Literal["min", "max"]
+
+_PATIENCE = 10.0  # seconds one question to a host may wait for its answer
+_ENDING = 0.05  # seconds between two looks at a host that is just ending
 
 
 class Run:
@@ -54,6 +58,48 @@ class Run:
         """``queued``, ``running``, ``done``, ``failed``, ``cancelled`` or ``lost``."""
         state: str = self._current()["state"]
         return state
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster it was submitted to."""
+        cluster: str = self._record["cluster"]
+        return cluster
+
+    @property
+    def worker(self) -> str | None:
+        """The worker that runs or ran it."""
+        worker: str | None = self._current()["worker"]
+        return worker
+
+    @property
+    def devices(self) -> list[str]:
+        """What it runs or ran on: ``["cpu"]`` or its GPUs."""
+        return list(self._current()["devices"])
+
+    @property
+    def progress(self) -> dict[str, int] | None:
+        """``{"epoch", "epochs", "batch", "batches"}`` of a Keras `fit`."""
+        progress: dict[str, int] | None = self._current()["progress"]
+        return progress
+
+    @property
+    def place(self) -> int | None:
+        """Its place in the queue, 1 for the next; None when it is not queued."""
+        record = self._current()
+        queued = record["state"] == "queued"
+        return records.place(self._number, record["host_pid"]) if queued else None
+
+    @property
+    def submitted(self) -> float:
+        """When it was submitted, in seconds since the epoch."""
+        submitted: float = self._record["submitted"]
+        return submitted
+
+    @property
+    def started(self) -> float | None:
+        """When a worker took it, in seconds since the epoch."""
+        started: float | None = self._current()["started"]
+        return started
 
     @property
     def ended(self) -> float | None:
@@ -127,7 +173,6 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as ``--json`` prints it."""
         record = self._current()
-        queued = record["state"] == "queued"
         return {
             "id": self.id,
             "name": self.name,
@@ -146,7 +191,7 @@ class Run:
             "ended": record["ended"],
             "code": record["code"],
             "progress": record["progress"],
-            "place": records.place(self._number, record["host_pid"]) if queued else None,
+            "place": self.place,
             "attempt": record["attempt"],
             "brought": record["brought"],
             "folder": str(records.folder(self._number)),
@@ -305,9 +350,7 @@ def runs_of(numbers: Sequence[int]) -> list[Run]:
     low, high = min(numbers), max(numbers)
     wanted = set(numbers)
     return [
-        Run(row)
-        for row in records.rows("r.id BETWEEN ? AND ?", [low, high])
-        if row["id"] in wanted
+        Run(row) for row in records.rows("r.id BETWEEN ? AND ?", [low, high]) if row["id"] in wanted
     ]
 
 
@@ -339,20 +382,38 @@ def run(key: str) -> Run | Sweep:
     )
 
 
-def _wait(waited: Sequence[Run], timeout: float | None) -> None:
-    from lepton_jlab.runs.follow import follow
+def active_by_host(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return those of `runs` that had not ended when last looked at, grouped by their host."""
+    groups: dict[int, list[Run]] = {}
+    for run in runs:
+        if run._record["state"] in records.ACTIVE:
+            groups.setdefault(run._record["host_pid"], []).append(run)
+    return list(groups.values())
 
-    end = None if timeout is None else time.monotonic() + timeout
-    for _ in follow(waited, timeout):
-        if end is not None and time.monotonic() >= end:
-            break
-    active = [run.id for run in waited if run.state in records.ACTIVE]
-    if active:
-        raise TimeoutError(f"Not ended in {timeout:g} s: {', '.join(active[:5])}. They go on.")
+
+def refresh(runs: Sequence[Run]) -> None:
+    """Read the records of `runs` anew, in one query."""
+    current = {run._number: run for run in runs_of([run._number for run in runs])}
+    for run in runs:
+        run._record = current[run._number]._record
+
+
+def _wait(waited: Sequence[Run], timeout: float | None) -> None:
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    while groups := active_by_host(waited):
+        group = groups[0]
+        patience = min(_PATIENCE, end - time.monotonic())
+        if patience <= 0:
+            left = [run.id for group in groups for run in group]
+            raise TimeoutError(f"Not ended in {timeout:g} s: {', '.join(left[:5])}. They go on.")
+        try:
+            ids = [run.id for run in group]
+            group[0].host().channel.call("ended", runs=ids, patience=patience)
+        except ClusterError:
+            time.sleep(_ENDING)
+        refresh(group)
 
 
 def _cancel(cancelled: Sequence[Run], force: bool) -> None:
-    active = [run for run in cancelled if run.state in records.ACTIVE]
-    for pid in {run._record["host_pid"] for run in active}:
-        own = [run for run in active if run._record["host_pid"] == pid]
-        own[0].host().channel.call("cancel", runs=[run.id for run in own], force=force)
+    for group in active_by_host(cancelled):
+        group[0].host().channel.call("cancel", runs=[run.id for run in group], force=force)

@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ def attach(host: Host) -> RunService:
     host.serve("submit", service.submit)
     host.serve("cancel", service.cancel)
     host.serve("changes", service.changes.since)
+    host.serve("ended", service.ended)
     return service
 
 
@@ -60,6 +62,7 @@ class RunService:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._workers: dict[str, WorkerFacts] = {}
         self._journal = Journal(self.changes)
+        self._someone_ended = asyncio.Event()
 
     async def start(self) -> None:
         """Install the worker side."""
@@ -147,6 +150,17 @@ class RunService:
                     self._call(lease.worker, "stop_run", run=run, reason=reason, force=force)
                 )
 
+    async def ended(self, runs: list[str], patience: float) -> bool:
+        """Tell whether all of `runs` have ended, waiting up to `patience` seconds for it."""
+        end = time.monotonic() + patience
+        while any(run in self._entries for run in runs):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._someone_ended.wait(), left)
+        return True
+
     async def close(self) -> None:
         """End all runs with the cluster."""
         for task in (*self._polls.values(), *self._tasks):
@@ -211,9 +225,9 @@ class RunService:
         facts = self._workers.get(lease.worker)
         devices = self._host.devices(facts) if facts is not None else []
         self._journal.begin(entry, facts.name if facts is not None else lease.worker, devices)
-        self._spawn(self._start(lease, lease.worker, entry))
+        self._spawn(self._start(lease.worker, entry))
 
-    async def _start(self, lease: Lease, worker: str, entry: Entry) -> None:
+    async def _start(self, worker: str, entry: Entry) -> None:
         spec = {**entry.spec, "attempt": entry.attempt}
         try:
             answer = await self._host.backend.call(worker, "lepton_start", spec=spec)
@@ -242,9 +256,7 @@ class RunService:
         number = 0
         while worker in self._workers:
             try:
-                answer = await self._host.backend.call(
-                    worker, "lepton_events", acknowledged=number
-                )
+                answer = await self._host.backend.call(worker, "lepton_events", acknowledged=number)
             except (OSError, KeyError, AttributeError):
                 self._lost_worker(worker)
                 return
@@ -274,8 +286,8 @@ class RunService:
         if end["state"] == "failed" and entry.attempt <= entry.retries and not entry.cancelled:
             self._retry(entry, end["error"])
         else:
-            del self._entries[entry.spec["id"]]
             self._journal.end(entry, end)
+            self._forget(entry)
         self._pump()
 
     def _retry(self, entry: Entry, error: dict[str, Any]) -> None:
@@ -285,8 +297,13 @@ class RunService:
         self._queue.appendleft(entry)
 
     def _finish(self, entry: Entry, state: str, error: dict[str, Any] | None = None) -> None:
-        self._entries.pop(entry.spec["id"], None)
         self._journal.finish(entry, state, error)
+        self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        self._entries.pop(entry.spec["id"], None)
+        self._someone_ended.set()  # a new one, since one who waits may not have begun to
+        self._someone_ended = asyncio.Event()
 
     def _lost_worker(self, worker: str) -> None:
         """Settle what ran on a worker that is gone."""

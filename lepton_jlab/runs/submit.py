@@ -155,7 +155,7 @@ def _points(sweep: Mapping[str, Sequence[Any]], repeat: int) -> list[dict[str, A
 
 
 def _plain(variable: str, value: Any) -> Any:
-    """Return a swept value as it is recorded: JSON, so that tables and other programs can show it."""
+    """Return a swept value as it is recorded: JSON, so that other programs can read it."""
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         value = value.item()
     if isinstance(value, tuple | list):

@@ -47,7 +47,7 @@ class Table:
 
         def item(kind: str, column: int, inner: str) -> str:
             align = "right" if column in self.right else "left"
-            return f'<{kind} align="{align}" style="text-align:{align}">{inner}</{kind}>'
+            return f'<{kind} style="text-align:{align};white-space:nowrap">{inner}</{kind}>'
 
         head = "".join(item("th", i, escape(word)) for i, word in enumerate(self.header))
         body = "".join(

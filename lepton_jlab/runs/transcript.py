@@ -1,4 +1,4 @@
-"""What a run said, kept in its folder: everything up to a size, then head and tail with a notice."""
+"""What a run said, in its folder: everything up to a size, then head and tail with a notice."""
 
 from __future__ import annotations
 

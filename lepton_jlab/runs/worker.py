@@ -1,4 +1,4 @@
-"""What a Dask worker does for runs: hold slots, execute runs in forked children, report to the host."""
+"""What a Dask worker does for runs: hold slots, execute in forked children, report to the host."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class RunWorker(WorkerPlugin):
         self._releases: dict[str, asyncio.Event] = {}
         self._server: ForkServer | None = None
         self._spare: asyncio.Task[Process] | None = None
+        self._shares_disk = self._reads_token()
         self._folder = self._own_folder()
         worker.http_server.stop()  # nothing listens without authentication
         for handler in ("start", "stop_run", "put", "events", "release"):
@@ -152,7 +153,7 @@ class RunWorker(WorkerPlugin):
                     self._retain(keep, process)
                 else:
                     process.close()
-            if not self._shares_disk():
+            if not self._shares_disk:
                 await self._ship(run, Path(spec["folder"]))
         self._outbox.put({**end, "run": run})
 
@@ -226,22 +227,22 @@ class RunWorker(WorkerPlugin):
         return environment
 
     def _own_folder(self) -> Path:
-        if self._shares_disk():
+        if self._shares_disk:
             return Path(self._scratch)
         cluster = sha256(self._token.encode()).hexdigest()[:12]
         return private_folder(Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}-{cluster}")
 
-    def _shares_disk(self) -> bool:
+    def _reads_token(self) -> bool:
         with suppress(OSError):
             return (Path(self._scratch) / "token").read_text() == self._token
         return False
 
     def _payload(self, spec: dict[str, Any], digest: str) -> Path | None:
-        here = Path(spec["payload_folder"]) if self._shares_disk() else self._folder / "payloads"
+        here = Path(spec["payload_folder"]) if self._shares_disk else self._folder / "payloads"
         return path if (path := here / digest).exists() else None
 
     def _run_folder(self, spec: dict[str, Any]) -> Path:
-        if self._shares_disk():
+        if self._shares_disk:
             return Path(spec["folder"])
         return private_folder(self._folder / "runs" / spec["id"])
 

@@ -90,6 +90,9 @@ class Conversation:
         while not condition(self.heard):
             await asyncio.sleep(0.002)
 
+    def hang_up(self) -> None:
+        self._messages.close()
+
     async def close(self) -> None:
         self.child.close()
         self._messages.close()
@@ -160,8 +163,11 @@ class SmallWorker:
             "keep": None,
         } | changes
 
-    def begin(self, **env: str | None) -> Conversation:
-        return self.do(Conversation.begin(self.server, env))
+    async def fork(self, **env: str | None) -> Conversation:
+        return await Conversation.begin(self.server, env)
+
+    def begin(self) -> Conversation:
+        return self.do(self.fork())
 
     def run(
         self,
@@ -180,7 +186,7 @@ class SmallWorker:
         env: dict[str, str | None],
         meanwhile: Callable[[Conversation], Awaitable[None]] | None,
     ) -> Heard:
-        conversation = await Conversation.begin(self.server, env)
+        conversation = await self.fork(**env)
         try:
             running = asyncio.ensure_future(conversation.run(spec))
             if meanwhile is not None:
@@ -201,5 +207,14 @@ class SmallWorker:
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWorker]:
     """A worker whose fork server has numpy."""
     small = SmallWorker(tmp_path_factory.mktemp("worker"), ("numpy",))
+    yield small
+    small.close()
+
+
+@pytest.fixture(scope="session")
+def keras_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallWorker]:
+    """A worker whose fork server has TensorFlow and Keras."""
+    pytest.importorskip("tensorflow")
+    small = SmallWorker(tmp_path_factory.mktemp("keras_worker"), ("tensorflow", "keras"))
     yield small
     small.close()

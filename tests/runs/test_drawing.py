@@ -31,11 +31,23 @@ VOID = {"img", "br", "hr", "meta", "input"}
 
 
 def a_run(number: int, state: str = "done", **known: Any) -> dict[str, Any]:
-    run: dict[str, Any] = dict.fromkeys(("name", "error", "progress", "place"))
-    run |= dict.fromkeys(("params", "metrics", "phases"), {})
-    run |= dict.fromkeys(("values", "devices", "brought"), [])
-    run |= {"id": f"r{number}", "sweep": "s1", "state": state, "cluster": "local", "worker": "w0"}
-    run |= {"submitted": START, "started": START + 1, "ended": START + 31.4}
+    run: dict[str, Any] = {
+        "id": f"r{number}",
+        "name": None,
+        "sweep": "s1",
+        "state": state,
+        "params": {},
+        "metrics": {},
+        "values": [],
+        "error": None,
+        "worker": "w0",
+        "submitted": START,
+        "started": START + 1,
+        "ended": START + 31.4,
+        "progress": None,
+        "place": None,
+        "brought": [],
+    }
     if state == "queued":
         run |= {"started": None, "ended": None, "worker": None}
     if state == "running":

@@ -1,0 +1,43 @@
+"""`python -m benchmarks [GROUP …]`: measure, print, and keep the result."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from importlib import import_module
+
+from benchmarks import GROUPS, report
+from benchmarks.home import private_home
+
+_ENOUGH = 5  # rounds; fewer are for trying out
+
+
+def main() -> int:
+    """Measure the groups asked for; return 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("--rounds", type=int, default=_ENOUGH, help="5 or more to be kept")
+    parser.add_argument("--quick", action="store_true", help="small sizes: only to see it work")
+    options = parser.parse_args()
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no group named {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    kept = options.rounds >= _ENOUGH and not options.quick
+    missed = 0
+    with private_home():
+        for group in [name for name in GROUPS if name in (options.groups or GROUPS)]:
+            module = import_module(f"benchmarks.{group}")
+            start = time.monotonic()
+            result = module.measure(options.rounds, options.quick)
+            report.show(group, result)
+            print(f"{'':<11} {time.monotonic() - start:.0f} s", flush=True)
+            missed += sum(figure.met is False for figure in result.figures)
+            if kept:
+                report.keep(group, module.__doc__.split("\n")[0], result, options.rounds)
+    if not kept:
+        print(f"Nothing kept: that takes {_ENOUGH} rounds or more, and not --quick.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

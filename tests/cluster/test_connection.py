@@ -1,0 +1,138 @@
+"""Connection files: who may read them, and what becomes of those of the dead."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+import lepton_jlab as lepton
+from lepton_jlab.cluster import connection
+from lepton_jlab.errors import ClusterError, NotFoundError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A runtime folder of the test's own."""
+    monkeypatch.setattr(connection, "runtime_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def of(pid: int, name: str, **more: object) -> dict[str, object]:
+    created = psutil.Process(pid).create_time()
+    return {"name": name, "pid": pid, "created": created, "state": "running", **more}
+
+
+@pytest.fixture
+def dead():
+    """What a host that has ended would have written."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    info = of(process.pid, "gone")
+    process.communicate()
+    return info
+
+
+def mode(path: os.PathLike[str]) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_a_file_is_readable_by_its_owner_alone_from_the_first_moment(folder):
+    umask = os.umask(0)
+    try:
+        connection.claim("gpu", of(os.getpid(), "gpu"))
+        claimed = mode(connection.path_of("gpu"))
+        connection.write("gpu", of(os.getpid(), "gpu", address="tls://127.0.0.1:1"))
+    finally:
+        os.umask(umask)
+    assert claimed == mode(connection.path_of("gpu")) == 0o600
+    assert connection.find("gpu")["address"] == "tls://127.0.0.1:1"
+    assert os.listdir(folder) == ["lepton-cluster-gpu.json"]
+
+
+def test_the_runtime_folder_is_closed_to_others():
+    from lepton_jlab.config import runtime_folder
+
+    assert mode(runtime_folder()) == 0o700
+
+
+def test_a_dead_hosts_file_is_cleared_when_somebody_looks(dead):
+    connection.write("gone", dead)
+    connection.write("here", of(os.getpid(), "here"))
+    assert [info["name"] for info in connection.living()] == ["here"]
+    assert connection.names() == ["here"]
+
+
+def test_a_process_that_has_taken_over_the_pid_is_not_the_host():
+    connection.write("old", {**of(os.getpid(), "old"), "created": 12345.0})
+    assert connection.read("old") is None
+    assert connection.names() == []
+
+
+def test_a_torn_file_is_cleared(folder):
+    connection.path_of("torn").write_text('{"name": "torn", "pi')
+    assert connection.living() == []
+    assert not connection.path_of("torn").exists()
+
+
+def test_a_living_hosts_name_cannot_be_claimed(folder):
+    connection.claim("local", of(os.getpid(), "local"))
+    with pytest.raises(ClusterError, match="'local' runs already") as error:
+        connection.claim("local", of(os.getpid(), "local", second=True))
+    assert "%lepton cluster stop local" in str(error.value)
+    assert "second" not in connection.find("local")
+    assert os.listdir(folder) == ["lepton-cluster-local.json"]
+
+
+def test_a_dead_hosts_name_can_be_claimed(dead):
+    connection.write("gone", dead)
+    connection.claim("gone", of(os.getpid(), "gone"))
+    assert connection.find("gone")["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "-x", ".x", "a b", "é", "x" * 65, "x\n"])
+def test_a_name_that_could_leave_the_folder_is_refused(name):
+    with pytest.raises(UsageError, match="cannot be a cluster's name"):
+        connection.path_of(name)
+
+
+def test_removing_twice_does_no_harm():
+    connection.write("local", of(os.getpid(), "local"))
+    connection.remove("local")
+    connection.remove("local")
+    assert connection.names() == []
+
+
+def test_a_wrong_name_gets_the_nearest_and_the_next_step():
+    connection.write("training", of(os.getpid(), "training"))
+    with pytest.raises(NotFoundError) as error:
+        connection.find("trainin")
+    assert "Did you mean 'training'?" in str(error.value)
+    assert "%lepton cluster start --name trainin" in str(error.value)
+
+
+def test_without_a_cluster_the_error_says_how_to_start_one(monkeypatch):
+    monkeypatch.setattr("lepton_jlab.cluster.handle._in_use", None)
+    with pytest.raises(NotFoundError, match="%lepton cluster start"):
+        lepton.get_cluster()
+
+
+def test_of_several_clusters_one_must_be_chosen(monkeypatch):
+    monkeypatch.setattr("lepton_jlab.cluster.handle._in_use", None)
+    for name in ("one", "two"):
+        connection.write(
+            name, of(os.getpid(), name, control="tls://127.0.0.1:1", control_security={})
+        )
+    with pytest.raises(NotFoundError, match="'one', 'two'.*%lepton cluster use"):
+        lepton.get_cluster()
+    assert lepton.get_cluster("two").name == "two"
+
+
+def test_a_cluster_that_is_starting_is_not_listed_and_says_so():
+    connection.claim("slow", {**of(os.getpid(), "slow"), "state": "starting"})
+    assert lepton.clusters() == []
+    with pytest.raises(ClusterError, match="still starting"):
+        lepton.get_cluster("slow")

@@ -1,0 +1,60 @@
+"""What `cluster start` refuses before any process is started."""
+
+from __future__ import annotations
+
+import pytest
+
+from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.plan import make_plan, parse_bytes, parse_seconds
+from lepton_jlab.errors import UsageError
+
+NO_KEYS = (None, None, None)
+
+
+def plan(
+    engine="auto", name=None, workers=None, threads=None, memory=None, idle="1h", tls=NO_KEYS
+):
+    return make_plan(name, engine, workers, threads, memory, idle, tls)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"engine": "locla"}, "No engine named 'locla'. Did you mean 'local'?"),
+        ({"engine": "http://x:1"}, "begins with tls:// or tcp://"),
+        ({"engine": "tcp://x:1", "workers": 2}, "brings its own workers"),
+        ({"engine": "tls://x:1"}, "needs --tls-ca, --tls-cert and --tls-key"),
+        ({"engine": "local", "tls": ("ca.pem", None, None)}, "belong to a tls:// address"),
+        ({"engine": "tls://x:1", "tls": ("no", "no", "no")}, "--tls-ca: there is no file 'no'"),
+        ({"workers": 0}, "--workers is 0; it must be 1 or more"),
+        ({"threads": -1}, "--threads is -1"),
+        ({"memory": "much"}, "--memory 'much' is not an amount of memory"),
+        ({"memory": 0}, "--memory 0 is not an amount"),
+        ({"idle": "soon"}, "--idle-timeout 'soon' is not a time"),
+        ({"idle": 0}, "--idle-timeout 0 is not a time"),
+        ({"name": "../up"}, "cannot be a cluster's name"),
+    ],
+)
+def test_what_cannot_be_is_named(asked, told):
+    with pytest.raises(UsageError) as error:
+        plan(**asked)
+    assert told in str(error.value)
+    assert connection.names() == []
+
+
+def test_words_become_bytes_and_seconds():
+    made = plan(engine="local", memory="4GiB", idle="10 min")
+    assert (made.memory, made.idle_timeout) == (4 * 2**30, 600.0)
+    assert parse_bytes("500 MB", "--memory") == 500_000_000
+    assert parse_bytes(None, "--memory") is None
+    assert parse_seconds("90s", "--timeout") == parse_seconds(90, "--timeout") == 90.0
+
+
+def test_a_cluster_is_called_local_or_by_the_address_it_adopts():
+    assert plan().name == "local"
+    assert plan(engine="tcp://10.0.0.7:8786").name == "10.0.0.7-8786"
+    assert plan(engine="tcp://10.0.0.7:8786", name="lab").name == "lab"
+
+
+def test_the_idle_time_of_the_settings_holds_unless_one_is_given():
+    assert plan(idle=None).idle_timeout == 3600.0
