@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -78,7 +77,7 @@ class _Lane:
             "code": cell,
             "filename": "bare",
             "folder": str(self._folder),
-            "cwd": os.getcwd(),
+            "cwd": str(Path.cwd()),
             "sys_path": sys.path,
             "params": {"seed": seed},
         }

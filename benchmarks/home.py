@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
+    from lepton_jlab import Run
     from lepton_jlab.cluster import Cluster
 
 WORKERS = 2
@@ -72,6 +73,15 @@ def cluster(name: str = "bench") -> Iterator[Cluster]:
     finally:
         started.stop(force=True)
         await_end("lepton_jlab")
+
+
+def submit(cell: str) -> Run:
+    """Submit one cell that brings nothing along."""
+    import lepton_jlab as lepton
+
+    run = lepton.submit(cell, push="none")
+    assert isinstance(run, lepton.Run)
+    return run
 
 
 def await_end(word: str = "") -> list[psutil.Process]:

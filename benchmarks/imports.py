@@ -17,7 +17,7 @@ print(time.perf_counter() - start, "tensorflow" in sys.modules, "distributed" in
 """
 
 
-def measure(rounds: int, quick: bool) -> Result:
+def measure(rounds: int, quick: bool) -> Result:  # noqa: ARG001 (one protocol)
     """Import in a new process each time."""
     package, magics = "import lepton_jlab", "import lepton_jlab.magics"
     ways = {name: partial(_import, name.split()[1]) for name in (package, magics)}

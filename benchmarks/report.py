@@ -126,7 +126,7 @@ def _page(results: dict[str, Any]) -> Iterable[str]:
     yield "[`benchmarks/results.json`](../benchmarks/results.json). Each figure is taken beside its"
     yield "floor or its peers in one run: all ways in turn, round after round. A time is the median"
     yield "of the rounds; a ratio is the median of the ratios within each round; a percentile is"
-    yield "over all measurements of all rounds. Every training cell has one thread, whoever runs it."
+    yield "over all measurements of all rounds. A training cell has one thread, whoever runs it."
     yield ""
     yield "| figure | target | got | command |"
     yield "|---|---|---|---|"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lepton_jlab.values import ENGINES, engine, identifier, names, positive, pushed, sweep, whole
+from lepton_jlab.readers import ENGINES, engine, identifier, names, positive, pushed, sweep, whole
 
 Place = Literal["line", "cell", "terminal"]
 Kind = Literal["", "cluster", "run", "dataset", "source", "file", "variable", "words"]

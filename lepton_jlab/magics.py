@@ -47,9 +47,9 @@ def child_source(line: str, cell: str) -> str:
     """Return a cell as its run executes it: a traceback there counts lines as the notebook does.
 
     A comment stands for the magic line (an empty line would not: IPython strips those). A cell
-    that itself begins with a cell magic has to come first.
+    that itself begins with a cell magic stays as it is, for that has to come first.
     """
-    if cell.startswith("%%"):
+    if cell.lstrip().startswith("%%"):
         return cell
     return f"# %%lepton {' '.join(line.split())}\n{cell}"
 

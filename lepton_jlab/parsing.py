@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.grammar import COMMANDS, Command, Option, Place
-from lepton_jlab.values import one_of, scan
+from lepton_jlab.readers import one_of, scan
 
 PREFIX: dict[Place, str] = {"line": "%lepton", "cell": "%%lepton", "terminal": "jupyter lepton"}
 

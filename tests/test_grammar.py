@@ -7,7 +7,7 @@ import pytest
 from lepton_jlab.errors import UsageError
 from lepton_jlab.grammar import COMMANDS
 from lepton_jlab.parsing import help_of, parse, split
-from lepton_jlab.values import sweep
+from lepton_jlab.readers import sweep
 
 
 def read(line, place="line"):

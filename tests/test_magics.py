@@ -162,6 +162,7 @@ def test_line_numbers_of_the_child_are_those_of_the_notebook():
 
 def test_a_cell_magic_inside_comes_first():
     assert child_source("run", "%%time\n1") == "%%time\n1"
+    assert child_source("run", "\n%%time\n1") == "\n%%time\n1"
 
 
 # ---- data needs no cluster
@@ -194,7 +195,9 @@ def test_names_of_the_notebook_come_along(notebook, cluster):
     notebook.run("base = 40\ndef build(n):\n    return base + n")
     notebook.run("%%lepton run --wait -o r --pull total\ntotal = build(2)")
     assert notebook["r"].values["total"] == 42
-    assert "base" in notebook["r"].to_dict()["brought"]
+    brought = " ".join(notebook["r"].to_dict()["brought"])
+    assert "base" in brought
+    assert "build" in brought
 
 
 @pytest.mark.integration

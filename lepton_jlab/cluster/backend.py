@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,8 +42,8 @@ class Backend(Protocol):
     async def busy(self) -> bool:
         """Tell whether any Dask task is being processed."""
 
-    async def scale(self, workers: int) -> None:
-        """Ask for so many workers."""
+    async def scale(self, workers: int, busy: Collection[str]) -> None:
+        """Have so many workers; of too many, those at the addresses `busy` go last."""
 
     async def close(self) -> None:
         """End the cluster, or let go of an adopted one."""
@@ -80,7 +80,14 @@ class OwnBackend:
     async def busy(self) -> bool:
         return any(w.processing for w in self.scheduler.workers.values())
 
-    async def scale(self, workers: int) -> None:
+    async def scale(self, workers: int, busy: Collection[str]) -> None:
+        names = list(reversed(self.cluster.worker_spec))
+        if workers < len(names):  # Dask itself would take the newest ones
+            known = self.scheduler.workers
+            occupied = {known[address].name for address in busy if address in known}
+            names.sort(key=occupied.__contains__)
+            await self.cluster.scale_down(names[: len(names) - workers])
+            return
         try:
             self.cluster.scale(workers)
         except ValueError as error:
@@ -127,7 +134,7 @@ class AdoptedBackend:
     async def busy(self) -> bool:
         return any((await self.client.scheduler.processing()).values())
 
-    async def scale(self, workers: int) -> None:
+    async def scale(self, workers: int, busy: Collection[str]) -> None:  # noqa: ARG002
         raise ClusterError(
             f"{self.address} is somebody else's cluster: scale to {workers} workers where it was "
             "started."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def remove(name: str) -> None:
 
 
 def read(name: str) -> dict[str, Any] | None:
-    """Return what the file of `name` says, or None when its host is dead (its file is cleared).
+    """Return what the file of `name` says, or None when its host is dead (what it left is cleared).
 
     The process is looked at, not the address: connecting to a dead scheduler blocks for 30 s.
     """
@@ -92,6 +93,7 @@ def read(name: str) -> dict[str, Any] | None:
     if process_lives(info["pid"], info["created"]):
         return info
     path.unlink(missing_ok=True)
+    shutil.rmtree(info["scratch"], ignore_errors=True)
     return None
 
 

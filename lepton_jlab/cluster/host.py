@@ -78,15 +78,22 @@ class Host:
 
     async def run(self) -> None:
         """Start the cluster, serve until it is stopped or idle for too long, and end it."""
+        starting = asyncio.current_task()
+        assert starting is not None
+        self._at_signal(starting.cancel)
         connection.claim(self.plan.name, self._file("starting"))
         try:
+            private_folder(self.scratch)
             await self._start()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            self._at_signal(self._stop.set)
             await self._until_idle()
         finally:
             connection.remove(self.plan.name)
             await self._close()
+
+    def _at_signal(self, do: Callable[[], object]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, do)
 
     async def _start(self) -> None:
         from lepton_jlab.cluster import engines
@@ -162,7 +169,7 @@ class Host:
                 f"Scaling {self.plan.name!r} to {workers} would end {len(busy) - workers} of the "
                 f"running {', '.join(sorted(busy.values()))}. Wait, cancel them, or add --force."
             )
-        await self.backend.scale(workers)
+        await self.backend.scale(workers, busy)
         return await self.info()
 
     async def stop(self, force: bool = False) -> None:
@@ -201,7 +208,7 @@ class Host:
 
 def _scratch_folder(name: str, pid: int) -> Path:
     # Short, because a Unix socket in it may have 107 characters at most.
-    return private_folder(Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}-{name[:16]}-{pid}")
+    return Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}-{name[:16]}-{pid}"
 
 
 def _client_keys(security: Any) -> dict[str, str]:
@@ -233,6 +240,8 @@ def main() -> None:
         asyncio.run(Host(plan, tell).run())
     except LeptonError as error:
         tell(error=str(error), kind=type(error).__name__)
+        raise SystemExit(1) from None
+    except asyncio.CancelledError:  # ended while it was starting
         raise SystemExit(1) from None
 
 

@@ -52,6 +52,7 @@ def start_host(plan: Plan, progress: Callable[[str], None]) -> None:
             _follow(host, report.fileno(), plan, progress)
     except BaseException:
         _end(host)
+        connection.read(plan.name)  # clears what a host leaves that had to be killed
         log.unlink(missing_ok=True)
         raise
 

@@ -83,7 +83,8 @@ def stop(args: Namespace, context: Context) -> Result:
             refused.append(str(error))
         else:
             stopped.append(cluster.name)
-            context.progress(f"stopped {cluster.name}")
+            if args.all:
+                context.progress(f"stopped {cluster.name}")
     if refused:
         raise ClusterError(" ".join(refused))
     text = f"Stopped: {', '.join(stopped)}." if stopped else "No cluster runs."

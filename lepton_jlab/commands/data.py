@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lepton_jlab as lepton
 from lepton_jlab.commands.result import Context, Result, action, spoken
@@ -51,4 +51,26 @@ def list_(args: Namespace, context: Context) -> Result:
 
 
 def _one(dataset: Dataset) -> Result:
-    return Result(dataset.info, repr(dataset), dataset._repr_html_())
+    info = dataset.info()
+    return Result(lambda: info, f"{dataset!r}\n{_arrays(info)}", dataset._repr_html_())
+
+
+def _arrays(info: dict[str, Any]) -> str:
+    """Write the arrays of a dataset, and of those inside it, as a table."""
+    from lepton_jlab.runs import words
+    from lepton_jlab.runs.table import Cell, Table
+
+    table = Table(["array", "shape", "dtype", "chunks", "stored", "ratio"], frozenset({4, 5}))
+
+    def add(info: dict[str, Any], within: str) -> None:
+        for array in info["arrays"]:
+            shape, chunks = (str(tuple(array[key])) for key in ("shape", "chunks"))
+            stored = array["stored_bytes"]
+            size = "" if stored is None else words.size(stored)
+            row = (within + array["name"], shape, array["dtype"], chunks, size, array["ratio"])
+            table.rows.append([Cell("" if value is None else str(value)) for value in row])
+        for name, inside in info["groups"].items():
+            add(inside, f"{within}{name}/")
+
+    add(info, "")
+    return table.text()

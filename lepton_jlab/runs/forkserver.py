@@ -72,20 +72,18 @@ class Child:
 
     def interrupt(self) -> None:
         """Interrupt the cell, as Ctrl-C does: a KeyboardInterrupt, and SIGINT to its commands."""
-        self._signal(signal.SIGINT)
+        if not self._exit.done():  # later its pid may be another's
+            linux.interrupt(self.pid)
 
     def kill(self) -> None:
         """Kill the child and what it has started."""
-        self._signal(signal.SIGKILL)
+        if not self._exit.done():
+            linux.kill_group(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Give the child up; the fork server kills it if it is alive."""
         self._exit.cancel()
         self._writer.close()
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not self._exit.done():  # later its pid may be another's
-            linux.kill_group(self.pid, number)
 
     async def _wait(self) -> Exit:
         try:

@@ -34,13 +34,30 @@ def adopt_orphans() -> None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def children() -> list[int]:
-    """Return the pids of this process's children, adopted ones and zombies included."""
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children, adopted ones and zombies included."""
+    found: list[int] = []
     with suppress(OSError):
-        return [
-            int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        ]
-    return []
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def interrupt(pid: int) -> None:
+    """Send SIGINT to the main thread of `pid` and to those below it in its process group.
+
+    A signal to the process may be taken by any thread, by one of TensorFlow's too, and then Python
+    (3.11) does not tell its main thread: a loop without input or output would run on.
+    """
+    if not hasattr(_libc, "tgkill"):
+        kill_group(pid, signal.SIGINT)
+        return
+    below = _descendants(pid)
+    _libc.tgkill(pid, pid, int(signal.SIGINT))
+    for other in below:
+        with suppress(ProcessLookupError):
+            if os.getpgid(other) == pid:
+                os.kill(other, signal.SIGINT)
 
 
 def kill_group(pid: int, number: signal.Signals) -> None:
@@ -90,3 +107,8 @@ def fold_memory() -> None:
         end = end // _HUGE * _HUGE
         if start < end:  # refused before Linux 6.1 and for stacks: then nothing is lost
             _libc.madvise(start, end - start, _MADV_COLLAPSE)
+
+
+def _descendants(pid: int) -> list[int]:
+    near = children(pid)
+    return near + [one for child in near for one in _descendants(child)]

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Target = TypeVar("Target", "Run", "Sweep")
 
 _EVERY = 0.25  # s between two drawings, however much is printed
-_TAIL = 65536  # bytes of a run's record that are drawn
+# Bytes of a run's record that are drawn: what is before them may hold figures, so not too few; but
+# while a sweep runs, the last lines are enough.
+_TAIL, _SWEEP_TAIL = 2**20, 2**16
 
 
 def show(target: Run | Sweep) -> None:
@@ -186,7 +188,9 @@ class _Drawing:
         for run in self.runs:
             if run.id in shown & self._stale:
                 self._stale.discard(run.id)
-                self._messages[run.id] = run.messages(tail=_TAIL)
+                tail = _TAIL if self._one or self._over else _SWEEP_TAIL
+                # Nothing at all: the last message alone is longer than that.
+                self._messages[run.id] = run.messages(tail=tail) or run.messages(tail=8 * _TAIL)
                 self._histories[run.id] = run.history_rows()
         if self._one:
             key = self.runs[0].id

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from lepton_jlab.runs.screen import Screen
@@ -32,6 +33,7 @@ class Output:
 
     blocks: list[Screen | Rich] = field(default_factory=list)
     traceback: list[str] = field(default_factory=list)
+    cut: bool = False  # there is more before the first block
     _clear_next: bool = False
 
     def html(self, *, lines: int = LINES, rest: str = "") -> str:
@@ -52,28 +54,35 @@ class Output:
                 if rich <= _RICHEST:
                     parts.append(f"<div>{_rich_html(block.data)}</div>")
             elif len(block):
-                shown = block.html(max(len(block) - left, 0))
+                shown = block.html(left)
                 left -= len(shown)
                 if shown:
                     parts.append(_scrolled(shown))
-        hidden = self.lines - lines
-        if hidden > 0:
-            parts.append(f"<p><i>… {hidden:,} earlier lines. {rest}</i></p>")
+        if notice := self._hidden(self.lines - lines):
+            parts.append(f"<p><i>{notice}. {rest}</i></p>")
         if rich > _RICHEST:
             parts.append(f"<p><i>… {rich - _RICHEST} earlier displays. {rest}</i></p>")
         return "".join(reversed(parts))
 
     def text(self, *, lines: int = LINES) -> str:
         """Return the last `lines` lines as plain text."""
-        all_lines: list[str] = []
+        kept: list[str] = []
+        count = 0
         for block in self.blocks:
             if isinstance(block, Rich):
-                all_lines += str(block.data.get("text/plain", "")).splitlines()
+                plain = str(block.data.get("text/plain", "")).splitlines()
             else:
-                all_lines += block.text()
-        hidden = len(all_lines) - lines
-        notice = [f"… {hidden:,} earlier lines"] if hidden > 0 else []
-        return "\n".join(notice + all_lines[max(hidden, 0) :])
+                plain = block.text()
+            kept += plain
+            count += len(plain) if isinstance(block, Rich) else len(block)
+        notice = self._hidden(count - min(lines, len(kept)))
+        return "\n".join([notice] * bool(notice) + kept[max(len(kept) - lines, 0) :])
+
+    def _hidden(self, count: int) -> str:
+        """Say how many lines are left out, of those that are known."""
+        if count > 0:
+            return f"… {'over ' if self.cut else ''}{count:,} earlier lines"
+        return "… earlier output" if self.cut else ""
 
     @property
     def lines(self) -> int:
@@ -85,7 +94,7 @@ class Output:
         """The last line of text that is not empty."""
         for block in reversed(self.blocks):
             if isinstance(block, Screen):
-                for line in reversed(block.text(max(len(block) - 20, 0))):
+                for line in reversed(block.text(20)):
                     if line.strip():
                         return line.strip()
         return ""
@@ -124,9 +133,13 @@ class Output:
 
 def arranged(messages: Sequence[Message]) -> Output:
     """Apply `messages`, oldest first."""
-    output = Output()
-    for message in messages:
-        output.take(message)
+    output = Output(cut=bool(messages and messages[0].get("seq")))
+    for is_text, group in groupby(messages, key=lambda message: message["type"] == "text"):
+        if is_text:  # as one: a screen need not draw what a long text scrolls out of sight
+            output.take({"type": "text", "text": "".join(message["text"] for message in group)})
+        else:
+            for message in group:
+                output.take(message)
     return output
 
 

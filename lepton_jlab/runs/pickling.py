@@ -64,7 +64,7 @@ class Gauge(io.RawIOBase):
         return False
 
 
-class NotebookPickler(cloudpickle.Pickler):  # type: ignore[misc]
+class NotebookPickler(cloudpickle.Pickler):
     """cloudpickle, but what belongs to the notebook's namespace is tied to the run's.
 
     A function of the notebook gets the run's namespace as its globals, so that it sees what the

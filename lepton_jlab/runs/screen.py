@@ -16,6 +16,8 @@ _CONTROL = re.compile(
 )
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:?]*|\][^\x07\x1b]*\x1b?|[()])?\Z|\r\Z")
 _WIDEST = 4000
+_TALLEST = 500  # lines of one text that are drawn; those above are only counted
+_OVERWRITTEN = 100  # returns in a text above which a progress bar's past is not drawn
 
 # Middle tones, so that each can be read on white and on black.
 _COLOURS = ("#6b737c", "#d9453d", "#2e9e5b", "#b7791f", "#2b87d1", "#b455b6", "#1f93a8", "#8a929b")
@@ -68,13 +70,20 @@ class Screen:
         self._row = self._column = 0
         self._style = _PLAIN
         self._rest = ""
+        self._above = 0  # lines that are counted and not kept
 
     def feed(self, text: str) -> None:
         """Write `text`; an escape sequence may be cut anywhere between two calls."""
         text = self._rest + text
-        cut = _UNFINISHED.search(text)
-        self._rest = cut.group() if cut and len(cut.group()) < 100 else ""
+        cut = _UNFINISHED.search(text, max(len(text) - 200, 0))
+        self._rest = cut.group() if cut else ""
         text = text[: len(text) - len(self._rest)]
+        if (extra := text.count("\n") - _TALLEST) > 0:
+            text = text.split("\n", extra)[-1]
+            self._above += len(self._lines) - 1 + extra
+            self._lines, self._row, self._column = [([], [])], 0, 0
+        if text.count("\r") > _OVERWRITTEN:
+            text = "\n".join(map(_last_overwrites, text.split("\n")))
         place = 0
         for match in _CONTROL.finditer(text):
             self._write(text[place : match.start()])
@@ -146,15 +155,27 @@ class Screen:
 
     def __len__(self) -> int:
         """Count the lines; one that has only been begun by a newline is none."""
-        return len(self._lines) - (not self._lines[-1][0])
+        return self._above + len(self._kept())
 
-    def text(self, first: int = 0) -> list[str]:
-        """Return the lines from `first` on, without styles."""
-        return [_cut("".join(c)).rstrip() for c, _ in self._lines[first : len(self)]]
+    def text(self, last: int | None = None) -> list[str]:
+        """Return the lines, or the last of them, without styles."""
+        return [_cut("".join(characters)).rstrip() for characters, _ in self._kept(last)]
 
-    def html(self, first: int = 0) -> list[str]:
-        """Return the lines from `first` on, escaped, styles as spans."""
-        return [_spans(*line) for line in self._lines[first : len(self)]]
+    def html(self, last: int | None = None) -> list[str]:
+        """Return the lines, or the last of them, escaped, styles as spans."""
+        return [_spans(*line) for line in self._kept(last)]
+
+    def _kept(self, last: int | None = None) -> list[tuple[list[str], list[Style]]]:
+        lines = self._lines if self._lines[-1][0] else self._lines[:-1]
+        return lines if last is None else lines[max(len(lines) - last, 0) :]
+
+
+def _last_overwrites(line: str) -> str:
+    """Keep the last states of a progress bar, and the longest, whose end may still stand out."""
+    states = line.split("\r")
+    if len(states) <= 10:
+        return line
+    return "\r".join(["", max(states[:-9], key=len), *states[-9:]])
 
 
 def _cut(line: str) -> str:

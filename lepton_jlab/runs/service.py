@@ -23,7 +23,7 @@ from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs import records
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.journal import Entry, Journal, new_entry
-from lepton_jlab.runs.worker import PART, SLOT, RunWorker, occupy
+from lepton_jlab.runs.worker import PART, PLUGIN, SLOT, RunWorker, occupy
 
 log = logging.getLogger("lepton.runs")
 
@@ -63,6 +63,7 @@ class RunService:
         self._workers: dict[str, WorkerFacts] = {}
         self._journal = Journal(self.changes)
         self._someone_ended = asyncio.Event()
+        self._installed = False
 
     async def start(self) -> None:
         """Install the worker side."""
@@ -79,6 +80,7 @@ class RunService:
                 f"The workers of {self._host.backend.address} cannot import Lepton ({error}). "
                 "Install lepton_jlab in their environment."
             ) from error
+        self._installed = True
         records.prune_payloads()
         await self._look_at_workers()
         self._spawn(self._keep_looking())
@@ -145,10 +147,7 @@ class RunService:
                 self._queue.remove(entry)
                 self._finish(entry, "cancelled")
             elif lease.worker is not None:
-                reason = {"kind": "cancel", "message": "cancelled"}
-                self._spawn(
-                    self._call(lease.worker, "stop_run", run=run, reason=reason, force=force)
-                )
+                self._spawn(self._stop(lease.worker, run, force))
 
     async def ended(self, runs: list[str], patience: float) -> bool:
         """Tell whether all of `runs` have ended, waiting up to `patience` seconds for it."""
@@ -167,7 +166,13 @@ class RunService:
             task.cancel()
         for entry in list(self._entries.values()):
             self._finish(entry, "cancelled")
+        self._queue.clear()
+        self._leases.clear()
         self._journal.flush()
+        if self._installed:  # an adopted cluster lives on, without what was added
+            client = self._host.backend.client
+            with suppress(OSError, TimeoutError):
+                await asyncio.wait_for(client.unregister_worker_plugin(PLUGIN), 5)
 
     def _pump(self) -> None:
         """Hand queued runs to free slots, and lease more slots while runs wait."""
@@ -177,11 +182,12 @@ class RunService:
         slots = max(1, len(self._workers))
         open_leases = sum(lease.entry is None for lease in self._leases.values())
         for _ in range(min(len(self._queue) - open_leases, slots - len(self._leases))):
-            self._spawn(self._hold(secrets.token_hex(8)))
+            name = secrets.token_hex(8)
+            self._leases[name] = Lease()
+            self._spawn(self._hold(name))
 
     async def _hold(self, name: str) -> None:
         """Have Dask hold a slot somewhere, until it is released or lost."""
-        self._leases[name] = Lease()
         client = self._host.backend.client
         try:
             await client.submit(
@@ -190,8 +196,8 @@ class RunService:
         except Exception as error:  # noqa: BLE001 (KilledWorker, cancellation, a closing client)
             log.warning("a slot was lost: %r", error)
         finally:
-            lease = self._leases.pop(name)
-            if lease.entry is not None and lease.worker is not None:
+            lease = self._leases.pop(name, None)
+            if lease is not None and lease.worker is not None:
                 self._lose(lease, lease.worker)
             if self._queue:
                 await self._look_at_workers()
@@ -238,6 +244,13 @@ class RunService:
         except (OSError, KeyError) as error:
             log.warning("r%d could not be started on %s: %r", entry.number, worker, error)
             self._lost_worker(worker)
+        else:
+            if entry.cancelled:  # meanwhile, and the worker may not have known the run
+                await self._stop(worker, entry.spec["id"])
+
+    async def _stop(self, worker: str, run: str, force: bool = False) -> None:
+        reason = {"kind": "cancel", "message": "cancelled"}
+        await self._call(worker, "stop_run", run=run, reason=reason, force=force)
 
     async def _send(self, worker: str, digest: str) -> None:
         """Bring a payload to a worker that does not share this disk: once, whatever needs it."""
@@ -258,11 +271,13 @@ class RunService:
             try:
                 answer = await self._host.backend.call(worker, "lepton_events", acknowledged=number)
             except (OSError, KeyError, AttributeError):
-                self._lost_worker(worker)
-                return
-            if answer["number"] != number:
+                break
+            if answer is None:  # it has just come, and has no such handler yet
+                await asyncio.sleep(_LOOK)
+            elif answer["number"] != number:
                 number = answer["number"]
                 self._take(worker, answer["events"])
+        self._lost_worker(worker)
 
     def _take(self, worker: str, events: list[dict[str, Any]]) -> None:
         ends = []
@@ -308,11 +323,14 @@ class RunService:
     def _lost_worker(self, worker: str) -> None:
         """Settle what ran on a worker that is gone."""
         self._workers.pop(worker, None)
-        self._polls.pop(worker, None)
+        poll = self._polls.pop(worker, None)
+        if poll is not None and poll is not asyncio.current_task():
+            poll.cancel()
         for lease in self._leases.values():
             if lease.worker == worker:
-                self._lose(lease, worker)
                 lease.worker = None  # Dask holds the slot again on another worker
+                self._lose(lease, worker)
+        self._pump()
 
     def _lose(self, lease: Lease, worker: str) -> None:
         entry, lease.entry = lease.entry, None
@@ -323,7 +341,6 @@ class RunService:
                 self._retry(entry, error)
             else:
                 self._finish(entry, "cancelled" if entry.cancelled else "lost", error)
-        self._pump()
 
     async def _look_at_workers(self) -> None:
         """Learn which workers there are, and listen to each."""

@@ -61,6 +61,7 @@ class RunWorker(WorkerPlugin):
         self.worker = worker
         self._outbox = Outbox()
         self._attempts: dict[str, Attempt] = {}
+        self._preparing: dict[str, dict[str, str] | None] = {}  # and why to stop it at once
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: deque[tuple[str, int]] = deque(maxlen=256)
         self._kept: dict[str, Process] = {}
@@ -80,14 +81,15 @@ class RunWorker(WorkerPlugin):
         """Let all children go; those of a worker that just dies are ended by the fork server."""
         for handler in [name for name in worker.handlers if name.startswith("lepton_")]:
             del worker.handlers[handler]
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for process in self._kept.values():
             process.close()
-        if self._spare is not None and self._spare.done() and not self._spare.exception():
+        if self._spare is not None and not self._spare.cancel() and not self._spare.exception():
             self._spare.result().close()
         if self._server is not None:
             self._server.close()
-        for task in self._tasks:
-            task.cancel()
 
     async def hold(self, lease: str) -> None:
         """Occupy a slot for the host, until it releases the lease."""
@@ -123,6 +125,7 @@ class RunWorker(WorkerPlugin):
         key = (spec["id"], spec["attempt"])
         if key not in self._seen:
             self._seen.append(key)
+            self._preparing[spec["id"]] = None
             self._spawn(self._execute(spec))
         return {}
 
@@ -130,6 +133,8 @@ class RunWorker(WorkerPlugin):
         attempt = self._attempts.get(run)
         if attempt is not None:
             attempt.stop(reason, force)
+        elif run in self._preparing:
+            self._preparing[run] = reason
 
     async def _execute(self, spec: dict[str, Any]) -> None:
         run, keep = spec["id"], spec["keep"]
@@ -141,9 +146,12 @@ class RunWorker(WorkerPlugin):
         try:
             process = await self._process(keep)
         except (ClusterError, OSError) as error:
+            self._preparing.pop(run)
             end = failed("worker-lost", f"no process could be started for the run: {error}")
         else:
             attempt = self._attempts[run] = Attempt(spec, process, self._outbox, self._grace)
+            if (reason := self._preparing.pop(run)) is not None:
+                attempt.stop(reason)
             kept = False
             try:
                 end, kept = await attempt.run()
@@ -174,7 +182,10 @@ class RunWorker(WorkerPlugin):
         """Return a child that waits: the kept one of that name, the spare one, or a new one."""
         if keep is not None and keep in self._kept:
             self._kept_timers.pop(keep).cancel()
-            return self._kept.pop(keep)
+            process = self._kept.pop(keep)
+            if not process.child.ended:
+                return process
+            process.close()
         if self._spare is None:
             self._prepare_spare()
         assert self._spare is not None

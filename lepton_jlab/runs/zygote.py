@@ -189,7 +189,7 @@ class Server:
             )
             if connection in self._connections:
                 self._drop(connection)
-        for pid in linux.children():
+        for pid in linux.children(os.getpid()):
             if pid not in self._children:  # it left its run's session, and its run has ended
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

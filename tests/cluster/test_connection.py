@@ -24,7 +24,8 @@ def folder(tmp_path, monkeypatch):
 
 def of(pid: int, name: str, **more: object) -> dict[str, object]:
     created = psutil.Process(pid).create_time()
-    return {"name": name, "pid": pid, "created": created, "state": "running", **more}
+    info = {"name": name, "pid": pid, "created": created, "state": "running"}
+    return {**info, "scratch": "/nowhere", **more}
 
 
 @pytest.fixture
@@ -136,3 +137,14 @@ def test_a_cluster_that_is_starting_is_not_listed_and_says_so():
     assert lepton.clusters() == []
     with pytest.raises(ClusterError, match="still starting"):
         lepton.get_cluster("slow")
+
+
+def test_a_dead_hosts_scratch_folder_goes_with_its_file(dead, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "token").write_text("x")
+    connection.write("gone", {**dead, "scratch": str(scratch)})
+    connection.write("here", of(os.getpid(), "here", scratch=str(tmp_path)))
+    connection.living()
+    assert not scratch.exists()
+    assert tmp_path.exists()

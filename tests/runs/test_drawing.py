@@ -231,6 +231,20 @@ def test_only_the_last_lines_are_drawn_with_the_way_to_the_rest() -> None:
     assert "line 4999" in html
 
 
+def test_output_whose_beginning_is_not_at_hand_says_so() -> None:
+    messages = [{**said("the end\n"), "seq": 7}]
+    assert "… earlier output. All of it: <code>" in run_html(a_run(21), messages, [])
+    assert run_text(a_run(21), messages).endswith("… earlier output\nthe end")
+    messages += [said("\n" * 300)]
+    assert "… over 101 earlier lines" in run_html(a_run(21), messages, [])
+
+
+def test_a_long_progress_bar_is_drawn_as_it_ends() -> None:
+    states = "".join(f"\r{n}/20000 {'=' * (n // 1000)}" for n in range(20_001))
+    drawn = run_text(a_run(1), [said(f"Epoch 1\n{states} done\nEpoch 2\n")])
+    assert drawn.splitlines()[1:] == ["Epoch 1", f"20000/20000 {'=' * 20} done", "Epoch 2"]
+
+
 def test_pictures_and_html_of_the_run_are_drawn_and_large_ones_are_not() -> None:
     messages = [
         shown(image_png="aGVsbG8=", text_plain="<Figure>"),

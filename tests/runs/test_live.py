@@ -31,9 +31,9 @@ live.wait(trials);
 """,
     """
 import os, signal, threading, time
-slow = lepton.submit("import time; time.sleep(600)", push="none")
+slow = lepton.submit("print('begun'); import time; time.sleep(600)", push="none")
 def interrupt():
-    while slow.state != "running":
+    while "begun" not in slow.output:
         time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()

@@ -1,0 +1,109 @@
+"""A headless JupyterLab and a Chromium for the tests in this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conditions import wait_until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: its address, its token, its root folder."""
+
+    url: str
+    token: str
+    root: Path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Run ``jupyter lab`` on a free port."""
+    home = tmp_path_factory.mktemp("lab")
+    token = secrets.token_hex(16)
+    bin_folder = Path(sys.executable).parent  # else the kernel starts with another Python
+    environment = {
+        **os.environ,
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "JUPYTER_TOKEN": token,  # not on the command line, where others could read it
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+    }
+    root = home / "work"
+    root.mkdir()
+    news = home / "settings/@jupyterlab/apputils-extension"
+    news.mkdir(parents=True)
+    (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    with (home / "lab.log").open("wb") as log:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--expose-app-in-browser"),
+                f"--ServerApp.root_dir={root}",
+                "--LabApp.extension_manager=readonly",
+                "--LabApp.news_url=None",
+            ],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        info = Path(environment["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{server.pid}.json"
+        url = json.loads(wait_until(lambda: info.exists() and info.read_text(), 60))["url"]
+        wait_until(lambda: _answers(f"{url}api/status?token={token}"), 60)
+        yield Lab(url, token, root)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start Chromium; without one the tests of this folder are skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with sync_api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, lab: Lab) -> Iterator[Any]:
+    """Open a fresh JupyterLab page."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    workspace = f"lab/workspaces/w{secrets.token_hex(4)}"
+    opened.goto(f"{lab.url}{workspace}?token={lab.token}")
+    opened.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    opened.wait_for_function("window.jupyterapp !== undefined")
+    opened.evaluate("async () => { await window.jupyterapp.restored; }")
+    yield opened
+    context.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(url, timeout=5).status == 200)
+    except OSError:
+        return False
