@@ -33,7 +33,7 @@ def main() -> int:
             print(f"{'':<11} {time.monotonic() - start:.0f} s", flush=True)
             missed += sum(figure.met is False for figure in result.figures)
             if kept:
-                report.keep(group, module.__doc__.split("\n")[0], result, options.rounds)
+                report.keep(group, str(module.__doc__), result, options.rounds)
     if not kept:
         print(f"Nothing kept: that takes {_ENOUGH} rounds or more, and not --quick.")
     return 1 if missed else 0

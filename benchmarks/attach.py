@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.home import cluster
+from benchmarks.home import cluster, submit
 from benchmarks.report import Figure, Result
 from benchmarks.rounds import Samples, interleave, median_of, seconds
 
@@ -41,12 +41,11 @@ live.show(run)
 
 def measure(rounds: int, quick: bool) -> Result:
     """Start a kernel each time, as a restart does, and ask it for everything."""
-    import lepton_jlab as lepton
     from lepton_jlab.runs.follow import follow
 
     lines = 1_000 if quick else 50_000
     with cluster():
-        run = lepton.submit(_CELL.format(lines=lines), push="none")
+        run = submit(_CELL.format(lines=lines))
         for _ in follow([run], timeout=60):
             if any("written" in message["text"] for message in run.messages(tail=1000)):
                 break
@@ -90,6 +89,6 @@ def _attach(run: Run, lines: int, parts: Samples) -> float:
 
 
 def _execute(client: Any, code: str) -> None:
-    reply = client.execute_interactive(code, timeout=60, output_hook=lambda message: None)
+    reply = client.execute_interactive(code, timeout=60, output_hook=lambda _: None)
     if reply["content"]["status"] != "ok":
         raise RuntimeError("\n".join(reply["content"]["traceback"]))

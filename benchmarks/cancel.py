@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.home import WORKERS, cluster
+from benchmarks.home import WORKERS, cluster, submit
 from benchmarks.report import Figure, Result
 from benchmarks.rounds import interleave, median_of, percentile
 from benchmarks.training import training_cell
@@ -21,9 +21,12 @@ _SHORT = {  # a cell that says "begun" and then goes on for ever
 }
 _TRAINING = "cancel a training"
 _STAMP = f"callbacks.append(keras.callbacks.LambdaCallback(on_train_begin=lambda logs: {_BEGUN}))"
-_STUBBORN = (
-    f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{_BEGUN}\nwhile True: pass"
-)
+_STUBBORN = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+{_BEGUN}
+while True: pass
+"""
 _KILL = "hard kill of a cell that ignores interrupts, slot free again"
 _GRACE = "the same after the grace"
 
@@ -61,10 +64,8 @@ def _cancel(cell: str) -> float:
 
 def _free(force: bool) -> float:
     """Return the time until another run has been where a stubborn one was."""
-    import lepton_jlab as lepton
-
     stubborn = [_begun(_STUBBORN) for _ in range(WORKERS)]
-    waiting = lepton.submit("x = 1", push="none")
+    waiting = submit("x = 1")
     start = time.monotonic()
     stubborn[0].cancel(force=force)
     taken = _until(start, waiting)
@@ -76,10 +77,9 @@ def _free(force: bool) -> float:
 
 def _begun(cell: str) -> Run:
     """Submit a cell and return when it has begun."""
-    import lepton_jlab as lepton
     from lepton_jlab.runs.follow import follow
 
-    run = lepton.submit(cell, push="none")
+    run = submit(cell)
     for _ in follow([run], timeout=60):
         if "begun" in run.output:
             return run

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
-from benchmarks.home import cluster
+from benchmarks.home import cluster, submit
 from benchmarks.report import TIMES, Figure, Result
 from benchmarks.rounds import interleave, median_of, ratio
 from benchmarks.training import training_cell
@@ -46,16 +47,14 @@ def measure(rounds: int, quick: bool) -> Result:  # noqa: ARG001 (one protocol)
     )
 
 
-def _first_step(execute: partial[str]) -> float:
+def _first_step(execute: Callable[[], str]) -> float:
     start = time.monotonic()
     words = execute().split()
     return float(words[words.index("step") + 1]) - start
 
 
 def _run() -> str:
-    import lepton_jlab as lepton
-
-    return lepton.submit(_CELL, push="none").wait().output
+    return submit(_CELL).wait().output
 
 
 def _process() -> str:

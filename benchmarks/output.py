@@ -6,7 +6,7 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.home import cluster
+from benchmarks.home import cluster, submit
 from benchmarks.report import TIMES, Figure, Result
 from benchmarks.rounds import Samples, percentile, ratio, say, seconds
 
@@ -95,10 +95,9 @@ def measure(rounds: int, quick: bool) -> Result:
 
 def _latencies(lines: int) -> list[float]:
     """Return for each line the time from its print to its reading here."""
-    import lepton_jlab as lepton
     from lepton_jlab.runs.follow import follow
 
-    run = lepton.submit(_TALK.format(lines=lines), push="none")
+    run = submit(_TALK.format(lines=lines))
     taken = []
     following = 0
     for _ in follow([run]):
@@ -112,10 +111,8 @@ def _latencies(lines: int) -> list[float]:
 
 def _meanwhile(client: Client, cell: str | None, lasts: float) -> tuple[Run | None, Samples]:
     """Start a cell, if there is one, and time tasks and runs on the other worker until it ends."""
-    import lepton_jlab as lepton
-
     workers = {str(w["name"]): address for address, w in _workers(client).items()}
-    run = None if cell is None else lepton.submit(cell, push="none")
+    run = None if cell is None else submit(cell)
     end = time.monotonic() + lasts
     if run is not None:
         while (host := run.to_dict()["worker"]) is None:
@@ -125,7 +122,7 @@ def _meanwhile(client: Client, cell: str | None, lasts: float) -> tuple[Run | No
     found: Samples = {_TASK: [], _EMPTY: []}
     while time.monotonic() < end:
         found[_TASK].append(seconds(lambda: _task(client, neighbour)))
-        found[_EMPTY].append(seconds(lambda: lepton.submit("x = 1", push="none").wait()))
+        found[_EMPTY].append(seconds(lambda: submit("x = 1").wait()))
     if run is not None and run.wait().state != "done":
         raise RuntimeError(f"{run!r}: {run.error}")
     return run, found

@@ -1,4 +1,4 @@
-"""From asking for a cluster of two workers to having it, against a bare host with a LocalCluster."""
+"""From asking for a cluster of two workers to having it: Lepton, and a bare LocalCluster."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.home import WORKERS, await_end
+from benchmarks.home import WORKERS, await_end, submit
 from benchmarks.report import TIMES, Figure, Result
 from benchmarks.rounds import interleave, median_of, ratio
 
@@ -53,7 +53,7 @@ def _lepton(firsts: list[float]) -> float:
     start = time.monotonic()
     cluster = lepton.start_cluster("ready", engine="local", workers=WORKERS, threads=1)
     taken = time.monotonic() - start
-    lepton.submit("x = 1", push="none").wait(120)
+    submit("x = 1").wait(120)
     firsts.append(time.monotonic() - start)
     cluster.stop(force=True)
     await_end("lepton_jlab")

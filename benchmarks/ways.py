@@ -71,12 +71,17 @@ def _processes() -> Iterator[Run]:
         subprocess.run([sys.executable, "-c", f"seed = {seed}\n{cell}"], check=True)
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        yield lambda cell, count: list(pool.map(one, [cell] * count, range(count))) and None
+
+        def run(cell: str, count: int) -> None:
+            for _ in pool.map(one, [cell] * count, range(count)):
+                pass  # raises what was raised there
+
+        yield run
 
 
 @contextmanager
 def _ipyparallel() -> Iterator[Run]:
-    import ipyparallel
+    import ipyparallel  # type: ignore[import-untyped]
 
     engines = ipyparallel.Cluster(n=WORKERS, log_level=logging.ERROR)
     client = engines.start_and_connect_sync()

@@ -10,6 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lepton_jlab.cluster.connection import process_lives
 from lepton_jlab.errors import ClusterError, LeptonError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Channel:
 
     def __init__(self, info: dict[str, Any]) -> None:
         self.name: str = info["name"]
+        self._process: tuple[int, float] = info["pid"], info["created"]
         self._address: str = info["control"]
         self._keys: dict[str, str] = info["control_security"]
         self._pool: Any = None
@@ -57,6 +59,8 @@ class Channel:
         LeptonError
             What the host itself refused, with the host's own words.
         """
+        if not process_lives(*self._process):  # connecting to nobody takes seconds to fail
+            raise ClusterError(f"Cluster {self.name!r} is gone. See what runs: %lepton cluster list")
         future = _submit(self._call(handler, arguments))
         try:
             return future.result(timeout)

@@ -85,15 +85,15 @@ def read(name: str) -> dict[str, Any] | None:
     path = path_of(name)
     try:
         info: dict[str, Any] = json.loads(path.read_text())
+        if process_lives(info["pid"], info["created"]):
+            return info
+        shutil.rmtree(info["scratch"], ignore_errors=True)
     except FileNotFoundError:
         return None
-    except json.JSONDecodeError:
-        path.unlink(missing_ok=True)
-        return None
-    if process_lives(info["pid"], info["created"]):
-        return info
+    except (json.JSONDecodeError, KeyError, TypeError):
+        pass  # no host wrote that
     path.unlink(missing_ok=True)
-    shutil.rmtree(info["scratch"], ignore_errors=True)
+    path.with_suffix(".log").unlink(missing_ok=True)
     return None
 
 

@@ -150,7 +150,7 @@ class Host:
                     "threads": w.threads,
                     "memory": w.memory,
                 }
-                for w in await self.backend.workers()
+                for w in sorted(await self.backend.workers(), key=_by_name)
             ],
             "host_pid": self.pid,
             "connection_file": str(connection.path_of(self.plan.name)),
@@ -204,6 +204,10 @@ class Host:
             except (TimeoutError, OSError):
                 log.exception("the cluster did not close in time")
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _by_name(worker: WorkerFacts) -> tuple[int, str]:
+    return (len(worker.name), worker.name)  # 2 before 10
 
 
 def _scratch_folder(name: str, pid: int) -> Path:

@@ -88,7 +88,7 @@ def show(args: Namespace, context: Context) -> Result:
 
     work = find(args.id, context)
     if not args.output:
-        return Result(work.to_dict, _text(work), _html(work))
+        return Result(work.to_dict, _text(work), work._repr_html_())
     runs = list(each([work]))
     outputs = {run.id: run.output for run in runs}
 
@@ -146,7 +146,7 @@ def best(args: Namespace, context: Context) -> Result:
 
     among = list(each([find(args.id, context)])) if args.id else runs()
     run = best_of(among, args.metric, args.mode)
-    return Result(run.to_dict, _text(run), _html(run), bindings=bound(args, run))
+    return Result(run.to_dict, _text(run), run._repr_html_(), bindings=bound(args, run))
 
 
 @action("runs pull")
@@ -260,18 +260,6 @@ def _text(work: Work, lines: int = 40) -> str:
     if isinstance(work, lepton.Sweep):
         return sweep_text([run.to_dict() for run in work], name=_called(work))
     return run_text(work.to_dict(), work.messages() if lines else (), lines=lines)
-
-
-def _html(work: Work) -> str:
-    from lepton_jlab.runs.drawing import chosen, run_html, sweep_html
-
-    if not isinstance(work, lepton.Sweep):
-        return run_html(work.to_dict(), work.messages(), work.history_rows())
-    rows = [run.to_dict() for run in work]
-    shown = {row["id"] for row in chosen(rows)}
-    messages = {run.id: run.messages() for run in work if run.id in shown}
-    histories = {run.id: run.history_rows() for run in work if run.id in shown}
-    return sweep_html(rows, messages, histories, name=_called(work))
 
 
 def _called(work: Work) -> str:

@@ -18,6 +18,7 @@ from lepton_jlab.runs import child_keras, child_limits, child_streams, linux
 from lepton_jlab.runs.child_cell import Cell
 from lepton_jlab.runs.child_channel import Channel
 from lepton_jlab.runs.child_shell import run_shell
+from lepton_jlab.runs.log import record_with
 
 
 def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int) -> NoReturn:
@@ -74,6 +75,7 @@ def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
     atexit._clear()  # those are the fork server's; multiprocessing does the same
     if (multiprocessing := sys.modules.get("multiprocessing.util")) is not None:
         atexit.register(multiprocessing._exit_function)
+    os.register_at_fork(after_in_child=functools.partial(record_with, None))
     builtins.input = getpass.getpass = _no_input
     sys.breakpointhook = functools.partial(_no_input, "breakpoint()")
     return early

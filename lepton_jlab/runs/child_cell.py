@@ -42,7 +42,8 @@ class Cell:
         """Set where it runs, its limits and its first names."""
         spec, names = self._spec, self._shell.user_ns
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-        os.chdir(spec["cwd"] if Path(spec.get("cwd") or "/nowhere").is_dir() else self._folder)
+        place = spec.get("cwd")  # of the notebook, which may be on another machine
+        os.chdir(place if place and Path(place).is_dir() else self._folder)
         paths = spec.get("sys_path") or [""]
         sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
         sys.argv = [spec["filename"]]
@@ -67,8 +68,9 @@ class Cell:
             self._seconds["run"] = time.perf_counter() - start
             record_with(None)
             recorder.close()
-        if (error := result.error_before_exec or result.error_in_exec) is not None:
-            self.fail(error)
+        for error in (result.error_before_exec, result.error_in_exec):
+            if error is not None:
+                self.fail(error)
         if self._state == "done":
             start = time.perf_counter()
             try:

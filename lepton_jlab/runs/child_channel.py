@@ -28,6 +28,7 @@ class Channel:
     """
 
     def __init__(self, connection: socket.socket) -> None:
+        connection.set_inheritable(False)
         self._socket: socket.socket | None = connection
         self._lock = threading.RLock()
         self._received = bytearray()

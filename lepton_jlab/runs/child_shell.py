@@ -10,7 +10,6 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, NoReturn
 
 from IPython.core import page
@@ -76,10 +75,10 @@ class _Compiler(CachingCompiler):
         return self.filename
 
     def format_code_name(self, name: str) -> tuple[str, str] | None:
-        if name not in self._filename_map or Path(name).is_file():
-            return None
+        if name not in self._filename_map or os.sep in name:
+            return None  # it is shown as a file
         kind, _, rest = name.partition(" ")
-        return kind.capitalize(), rest
+        return (kind.capitalize(), rest) if rest else ("Cell", name)
 
 
 class _Exit(ExitAutocall):

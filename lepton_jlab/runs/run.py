@@ -230,6 +230,11 @@ class Run:
             self._record = records.rows("r.id = ?", [self._number])[0]
         return self._record
 
+    def _repr_html_(self) -> str:
+        from lepton_jlab.runs.drawing import run_html
+
+        return run_html(self.to_dict(), self.messages(), self.history_rows())
+
     def __repr__(self) -> str:
         about = "".join(f" {name}={value!r}" for name, value in self.params.items())
         metrics = "".join(f" {name}={value:.4g}" for name, value in self.metrics.items())
@@ -252,6 +257,9 @@ class Values(Mapping[str, Any]):
                 f"Ask for it when you submit: --pull {name}"
             )
         return value_files.load(records.folder(self._run._number) / "values" / files[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._run._current()["value_files"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._run._current()["value_files"])
@@ -320,6 +328,16 @@ class Sweep(Sequence[Run]):
     def to_dict(self) -> dict[str, Any]:
         """Return id, name and the records of the runs."""
         return {"id": self.id, "name": self.name, "runs": [run.to_dict() for run in self._runs]}
+
+    def _repr_html_(self) -> str:
+        from lepton_jlab.runs.drawing import chosen, sweep_html
+
+        rows = [run.to_dict() for run in self._runs]
+        shown = {row["id"] for row in chosen(rows)}
+        messages = {run.id: run.messages() for run in self._runs if run.id in shown}
+        histories = {run.id: run.history_rows() for run in self._runs if run.id in shown}
+        called = f"{self.id} {self.name}" if self.name else self.id
+        return sweep_html(rows, messages, histories, name=called)
 
     def __repr__(self) -> str:
         states = [run.state for run in self._runs]

@@ -39,14 +39,15 @@ def notebook(lab: Any) -> Path:
 
 
 def test_a_notebook_run_by_hand_draws_its_runs_and_keeps_them(page: Any, notebook: Path) -> None:
-    command(page, "docmanager:open", {"path": notebook.name})
+    kernel = {"name": "python3"}
+    command(page, "docmanager:open", {"path": notebook.name, "kernel": kernel})
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     panel.wait_for(state="visible")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    command(page, "notebook:run-all-cells")
+    start(page, "notebook:run-all-cells")
     outputs = panel.locator(".jp-OutputArea-output")
     stopped = outputs.get_by_text("by-hand")
-    stopped.last.wait_for(timeout=120_000)
+    page.wait_for_timeout(45000); page.screenshot(path="/tmp/dbg.png"); stopped.last.wait_for(timeout=60_000)
     wait_until(lambda: "Stopped" in panel.inner_text() or "stopped" in panel.inner_text(), 120)
     shown = panel.inner_text()
     for row in ("a is 1", "a is 2"):
@@ -78,3 +79,8 @@ def command(page: Any, name: str, arguments: dict[str, Any] | None = None) -> No
         "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }",
         [name, arguments or {}],
     )
+
+
+def start(page: Any, name: str) -> None:
+    """Start a JupyterLab command that takes as long as the cells it runs."""
+    page.evaluate("(name) => { window.jupyterapp.commands.execute(name); }", name)

@@ -180,6 +180,14 @@ def test_a_traceback_has_the_lines_of_the_cell(worker):
     assert heard.error["traceback"] == error["traceback"]
 
 
+def test_a_file_is_named_in_its_traceback(worker, tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("import sys\nprint(__file__, sys.argv)\n1 / 0\n")
+    heard = worker.run(path.read_text(), filename=str(path))
+    assert heard.text == f"{path} ['{path}']\n"
+    assert "train.py:3" in plain(heard.of("error")[0]["traceback"])
+
+
 def test_a_syntax_error_is_shown_with_its_line(worker):
     heard = worker.run("x = 1\ny = = 2")
     assert heard.error["message"].startswith("SyntaxError: invalid syntax")
@@ -413,3 +421,5 @@ def test_processes_of_the_cell_do_not_speak_for_it(worker):
     )
     assert heard.text == "from below\n"
     assert [m["values"]["loss"] for m in heard.of("metrics")] == [2.0]
+    folder = worker.folder / heard.end["id"] / "tensorboard"
+    assert len(list(folder.glob("*"))) <= 1
