@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from importlib import import_module
@@ -22,6 +23,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.groups) - set(GROUPS):
         parser.error(f"no group named {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    # So that all is ended and removed, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     kept = options.rounds >= _ENOUGH and not options.quick
     missed = 0
     with private_home():

@@ -20,7 +20,10 @@ _SHORT = {  # a cell that says "begun" and then goes on for ever
     "cancel a sleep": f"import time\n{_BEGUN}\ntime.sleep(1e6)",
 }
 _TRAINING = "cancel a training"
-_STAMP = f"callbacks.append(keras.callbacks.LambdaCallback(on_train_begin=lambda logs: {_BEGUN}))"
+_STAMP = f"""
+begun = lambda batch, logs: {_BEGUN} if batch == 9 else None
+callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=begun))
+"""
 _STUBBORN = f"""
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from benchmarks.home import cluster, submit
 from benchmarks.report import TIMES, Figure, Result
 from benchmarks.rounds import interleave, median_of, ratio
 from benchmarks.training import training_cell
-
-_LEPTON = "first training step: Lepton, warm"
-_PROCESS = "first training step: a new process"
+from benchmarks.ways import BARE, LEPTON, PROCESSES, Run, open_ways
 
 # The clock is the machine's, the same in all processes.
 _BEFORE = """
 import time
 steps = []
-stamp = lambda batch, logs: steps.append(time.monotonic())
-callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=stamp))
+step = lambda batch, logs: steps.append(time.monotonic())
+callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=step))
 """
-_CELL = "seed = 0\n" + training_cell(
-    epochs=1, samples=128, before=_BEFORE, after='print("step", steps[0])'
-)
+_AFTER = "open({path!r}, 'w').write(str(steps[0]))"
 
 
 def measure(rounds: int, quick: bool) -> Result:  # noqa: ARG001 (one protocol)
     """Take the time inside the cell, when the first batch has been trained."""
-    with cluster():
-        ways = {_LEPTON: partial(_first_step, _run), _PROCESS: partial(_first_step, _process)}
+    with open_ways([LEPTON, BARE, PROCESSES]) as (runs, notes):
+        ways = {_title(name): partial(_first_step, run) for name, run in runs.items()}
         samples = interleave(ways, rounds)
+    mine, bare, process = map(_title, runs)
     return Result(
         [
-            Figure(_LEPTON, median_of(samples, _LEPTON), "s"),
-            Figure(
-                "first training step: a new process, against Lepton",
-                ratio(samples, _PROCESS, _LEPTON),
-                TIMES,
-                at_least=10,
-            ),
+            Figure(mine, median_of(samples, mine), "s"),
+            Figure(f"{mine}, against {BARE}", ratio(samples, mine, bare), TIMES),
+            Figure(f"{process}, against {LEPTON}", ratio(samples, process, mine), TIMES, None, 10),
         ],
         samples,
+        notes,
     )
 
 
-def _first_step(execute: Callable[[], str]) -> float:
-    start = time.monotonic()
-    words = execute().split()
-    return float(words[words.index("step") + 1]) - start
+def _title(name: str) -> str:
+    return f"first training step: {name}"
 
 
-def _run() -> str:
-    return submit(_CELL).wait().output
-
-
-def _process() -> str:
-    command = [sys.executable, "-c", _CELL]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def _first_step(run: Run) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "step"
+        cell = training_cell(1, 128, before=_BEFORE, after=_AFTER.format(path=str(path)))
+        start = time.monotonic()
+        run(f"seed = 0\n{cell}", 1)
+        return float(path.read_text()) - start

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +52,9 @@ _TASK, _EMPTY = "Dask task", "empty cell"
 
 
 def measure(rounds: int, quick: bool) -> Result:
-    """Follow a run as a notebook does; then use one worker while the other is flooded."""
-    lasts = 1 if quick else 2
-    lines = lasts * _RATE
+    """Follow a run as a notebook does; then use one worker while the other one is flooded."""
+    lasts = 1.0 if quick else 1.5
+    lines = int(lasts * _RATE)
     beside = {
         "alone": None,
         "beside a loop": _LOOP.format(seconds=lasts),
@@ -66,14 +68,17 @@ def measure(rounds: int, quick: bool) -> Result:
     with cluster() as used, used.client() as client:
         for number in range(rounds):
             say(f"  round {number + 1} of {rounds}")
-            late += _latencies(20 if quick else 100)
-            for where, cell in beside.items():
-                run, found = _meanwhile(client, cell, lasts)
-                for what, values in found.items():
+            run, taken = _latencies(20 if quick else 100)
+            late += taken
+            works = {_TASK: lambda worker: _task(client, worker), _EMPTY: lambda _: _empty()}
+            # Tasks first: an empty cell would hold the worker that they are to run on.
+            for what, work in works.items():
+                for where, cell in beside.items():
+                    run, values = _meanwhile(client, cell, lasts, work, run)
                     samples.setdefault(f"{what} {where}", []).append(median(values))
                     pooled.setdefault(f"{what} {where}", []).extend(values)
-                if run is not None and where == "beside a flood":
-                    floods.append(run)
+                    if where == "beside a flood":
+                        floods.append(run)
         say("")
         lost = sum(_lost(run, lines) for run in floods)
         rate = median(run.metrics["rate"] for run in floods)
@@ -93,8 +98,8 @@ def measure(rounds: int, quick: bool) -> Result:
     return Result(figures, {_LATE: late, **samples})
 
 
-def _latencies(lines: int) -> list[float]:
-    """Return for each line the time from its print to its reading here."""
+def _latencies(lines: int) -> tuple[Run, list[float]]:
+    """Return a run and, for each line it printed, the time from its print to its reading here."""
     from lepton_jlab.runs.follow import follow
 
     run = submit(_TALK.format(lines=lines))
@@ -106,26 +111,27 @@ def _latencies(lines: int) -> list[float]:
         for message in messages:
             following = message["seq"] + 1
             taken += [now - float(stamp) for stamp in message["text"].split()]
-    return taken
+    return run, taken
 
 
-def _meanwhile(client: Client, cell: str | None, lasts: float) -> tuple[Run | None, Samples]:
-    """Start a cell, if there is one, and time tasks and runs on the other worker until it ends."""
-    workers = {str(w["name"]): address for address, w in _workers(client).items()}
-    run = None if cell is None else submit(cell)
+def _meanwhile(
+    client: Client, cell: str | None, lasts: float, work: Callable[[str], None], last: Run
+) -> tuple[Run, list[float]]:
+    """Start a cell, if there is one, and time `work` on the other worker as long as it lasts.
+
+    Without one, the other worker is the one where the `last` run was not.
+    """
+    run = last if cell is None else submit(cell)
     end = time.monotonic() + lasts
-    if run is not None:
-        while (host := run.to_dict()["worker"]) is None:
-            time.sleep(0.01)
-        del workers[host]
-    neighbour = next(iter(workers.values()))
-    found: Samples = {_TASK: [], _EMPTY: []}
+    while (busy := run.to_dict()["worker"]) is None:
+        time.sleep(0.01)
+    neighbour = next(a for a, w in _workers(client).items() if str(w["name"]) != busy)
+    values = []
     while time.monotonic() < end:
-        found[_TASK].append(seconds(lambda: _task(client, neighbour)))
-        found[_EMPTY].append(seconds(lambda: submit("x = 1").wait()))
-    if run is not None and run.wait().state != "done":
+        values.append(seconds(partial(work, neighbour)))
+    if run.wait().state != "done":
         raise RuntimeError(f"{run!r}: {run.error}")
-    return run, found
+    return run, values
 
 
 def _workers(client: Client) -> dict[str, Any]:
@@ -135,6 +141,10 @@ def _workers(client: Client) -> dict[str, Any]:
 
 def _task(client: Client, worker: str) -> None:
     client.submit(abs, -1, pure=False, workers=[worker]).result()
+
+
+def _empty() -> None:
+    submit("x = 1").wait()
 
 
 def _lost(run: Run, lines: int) -> int:

@@ -27,7 +27,7 @@ def measure(rounds: int, quick: bool) -> Result:
             cluster = LocalCluster(
                 n_workers=WORKERS,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
                 protocol=f"{protocol}://",
                 security=security,

@@ -68,7 +68,10 @@ def _lepton(keep: str | None = None) -> Iterator[Run]:
 @contextmanager
 def _processes() -> Iterator[Run]:
     def one(cell: str, seed: int) -> None:
-        subprocess.run([sys.executable, "-c", f"seed = {seed}\n{cell}"], check=True)
+        command = [sys.executable, "-c", f"seed = {seed}\n{cell}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"A new process failed: {done.stderr}")
 
     with ThreadPoolExecutor(WORKERS) as pool:
 
@@ -114,7 +117,10 @@ def _ray(isolated: bool) -> Iterator[Run]:
                 _node_ip_address="127.0.0.1",
                 _temp_dir=tempfile.mkdtemp(prefix="ray-"),
             )
-        task = ray.remote(max_calls=1)(_execute) if isolated else ray.remote(_execute)
+        task = ray.remote(_execute)
+        if isolated:  # in an environment of its own, or it would be given the others' warm workers
+            caps = {**dict.fromkeys(CAPS, "1"), "BENCH": "isolated"}
+            task = ray.remote(max_calls=1, runtime_env={"env_vars": caps})(_execute)
         yield lambda cell, count: ray.get([task.remote(cell, seed) for seed in range(count)])
     finally:
         if mine:

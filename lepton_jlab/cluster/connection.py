@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from lepton_jlab.config import runtime_folder
 from lepton_jlab.errors import ClusterError, NotFoundError, UsageError, suggestion
 
 _PREFIX = "lepton-cluster-"
+_handles: dict[tuple[int, float], int] = {}  # pidfds of living hosts, readable once they end
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -128,13 +130,28 @@ def not_found(name: str) -> NotFoundError:
 
 def process_lives(pid: int, created: float) -> bool:
     """Tell whether process `pid` still is the one that was created at `created` (s since epoch)."""
-    try:
-        process = psutil.Process(pid)
-        return (
-            abs(process.create_time() - created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
+    handle = _handles.get((pid, created))
+    if handle is not None:  # 2 µs, where reading /proc anew takes 200
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        if not poll.poll(0):
+            return True
+        if _handles.pop((pid, created), None) is not None:
+            os.close(handle)
         return False
+    try:
+        handle = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+        process = psutil.Process(pid)
+        lives = process.status() != psutil.STATUS_ZOMBIE
+        lives = lives and abs(process.create_time() - created) < 1.0
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        lives = False
+    if handle is not None:
+        if lives:
+            _handles[pid, created] = handle
+        else:
+            os.close(handle)
+    return lives
 
 
 def _age(path: Path) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.cluster import connection
@@ -104,6 +105,8 @@ def start_cluster(
 ) -> Cluster:
     """Start a cluster in a process of its own and use it here.
 
+    Without a name, a cluster that was started the same way and still runs is used instead.
+
     Parameters
     ----------
     name : str, optional
@@ -136,8 +139,13 @@ def start_cluster(
     plan = make_plan(
         name, engine, workers, threads, memory, idle_timeout, (tls_ca, tls_cert, tls_key)
     )
-    connection.refuse_taken(plan.name)  # before a process is started; its claim settles a race
-    start_host(plan, progress or (lambda _: None))
+    tell = progress or (lambda _: None)
+    running = connection.read(plan.name)
+    if name is None and running is not None and running["plan"] == asdict(plan):
+        tell(f"cluster {plan.name!r} runs already")  # so a notebook can be run twice
+    else:
+        connection.refuse_taken(plan.name)  # before a process starts; its claim settles a race
+        start_host(plan, tell)
     return use_cluster(plan.name)
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,6 +130,7 @@ class Host:
             "created": self.created,
             "idle_timeout": self.plan.idle_timeout,
             "scratch": str(self.scratch),
+            "plan": asdict(self.plan),
             **more,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -109,6 +110,10 @@ class RunShell(InteractiveShell):
         """Execute a cell and show its result or its error."""
         self.compile.filename = filename
         self.lines = []
+        # Or each frame of the cell in a traceback would be looked up in all 3,500 modules that
+        # TensorFlow has imported: 100 ms, when a run is cancelled.
+        for name in (filename, os.path.abspath(filename)):  # noqa: PTH100
+            inspect.modulesbyfile[name] = "__main__"
         return self.run_cell(code, store_history=False)
 
     def show(self, error: BaseException) -> None:
@@ -129,24 +134,11 @@ class RunShell(InteractiveShell):
         IPython's own would run it in a pseudo-terminal and a session of its own, out of reach of
         the interrupt, and would end the command alone, not the cell.
         """
-        command = self.var_expand(cmd, depth=1)
-        shell = os.environ.get("SHELL")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if sys.stdout is sys.__stdout__:
-            status = subprocess.call(command, shell=True, executable=shell)  # noqa: S602
-        else:  # %%capture and the like have put something else there
-            with subprocess.Popen(  # noqa: S602
-                command,
-                shell=True,
-                executable=shell,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            ) as process:
-                sys.stdout.writelines(process.stdout or ())
-            status = process.returncode
+        __tracebackhide__ = True
+        try:
+            status = _execute(self.var_expand(cmd, depth=1))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # the inside of `subprocess` explains nothing
         self.user_ns["_exit_code"] = status
         if self.system_raise_on_error and status != 0:
             raise subprocess.CalledProcessError(status, cmd)
@@ -203,7 +195,7 @@ def run_shell() -> RunShell:
 def warm_up() -> None:
     """Have IPython import and compile what it needs for results and tracebacks."""
     shell = run_shell()
-    for code in ("1", "%pwd", "1/0"):
+    for code in ("1", "%pwd", "def fail():\n    1 / 0\n\nfail()"):
         shell.run(code, "run r0")
     shell.reset(new_session=False)
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
@@ -216,6 +208,27 @@ def words_of(error: BaseException | None) -> str:
         return str(error)
     except Exception:  # noqa: BLE001
         return f"<{type(error).__name__} whose message cannot be shown>"
+
+
+def _execute(command: str) -> int:
+    """Execute a shell command; return its status."""
+    shell = os.environ.get("SHELL")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if sys.stdout is sys.__stdout__:
+        return subprocess.call(command, shell=True, executable=shell)  # noqa: S602
+    with subprocess.Popen(  # noqa: S602
+        command,
+        shell=True,
+        executable=shell,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        # %%capture and the like have put something of their own in the place of stdout.
+        sys.stdout.writelines(process.stdout or ())
+    return process.returncode
 
 
 def _display(

@@ -17,7 +17,27 @@ from lepton_jlab.runs.transcript import Message, TranscriptWriter
 
 _FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
 _SOON = 0.02  # the same for the begin of a run, which may have ended by then
+_BATCH = 16  # runs handed to a worker at once
 _KEPT = ("text", "display", "clear", "error")
+
+
+class Pace:
+    """How long the runs of one submission take: short ones are handed out several at a time."""
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+
+    def note(self, seconds: Mapping[str, float]) -> None:
+        """Note the ``seconds`` of an ``end`` message; empty when the run could not tell."""
+        spent = sum(seconds.values()) if seconds else 1.0
+        mean = spent if self._seconds is None else self._seconds
+        self._seconds = 0.5 * (mean + spent)
+
+    def batch(self) -> int:
+        """Return how many runs to hand out at once: 50 ms worth of them, or `_BATCH`."""
+        if self._seconds is None:
+            return 1
+        return max(1, min(_BATCH, int(0.05 / max(self._seconds, 1e-6))))
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +48,7 @@ class Entry:
     spec: dict[str, Any]
     retries: int
     output: TranscriptWriter
+    pace: Pace
     attempt: int = 1
     queued: float = field(default_factory=time.time)
     dispatched: float = 0.0
@@ -107,7 +128,7 @@ class Journal:
         )
 
     def end(self, entry: Entry, message: Mapping[str, Any]) -> None:
-        """Record the end of a run as its worker tells it."""
+        """Record the end of a run as its worker tells it; `flush` must follow."""
         seconds = message["seconds"]
         now = time.time()
         begun = entry.begun or now
@@ -118,22 +139,13 @@ class Journal:
             "gather": seconds.get("gather", 0.0),
         }
         files = {value["name"]: Path(value["file"]).name for value in message["values"]}
-        self.finish(
-            entry,
-            message["state"],
-            message["error"],
-            {"phases": phases, "metrics": entry.metrics, "value_files": files},
-        )
+        row = {"state": message["state"], "ended": now, "error": message["error"]}
+        row |= {"phases": phases, "metrics": entry.metrics, "value_files": files}
+        self._later(entry, row)
 
-    def finish(
-        self,
-        entry: Entry,
-        state: str,
-        error: Mapping[str, Any] | None = None,
-        more: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Record the last state of a run."""
-        self._write(entry, {"state": state, "ended": time.time(), "error": error, **(more or {})})
+    def finish(self, entry: Entry, state: str, error: Mapping[str, Any] | None = None) -> None:
+        """Record the last state of a run that could not tell it itself."""
+        self._write(entry, {"state": state, "ended": time.time(), "error": error})
 
     def flush(self) -> None:
         """Write what waits."""
@@ -158,10 +170,10 @@ class Journal:
         self._changes.note([entry.spec["id"]])
 
 
-def new_entry(number: int, spec: dict[str, Any], retries: int) -> Entry:
+def new_entry(number: int, spec: dict[str, Any], retries: int, pace: Pace) -> Entry:
     """Make the entry of a run that has just been recorded."""
     output = TranscriptWriter(Path(spec["folder"]), settings().output_limit)
-    return Entry(number, spec, retries, output)
+    return Entry(number, spec, retries, output, pace)
 
 
 def _write_part(path: Path, offset: int, data: bytes) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
 from contextlib import suppress
 from hashlib import sha256
@@ -26,6 +27,7 @@ from lepton_jlab.runs.process import Process
 
 SLOT = "slot"
 PLUGIN = "lepton-runs"
+_ROW = 0.25  # seconds for runs in a row, before the rest goes back to the queue
 PART = 4 * 1024 * 1024  # bytes of a file in one message
 _ENVIRONMENT = ("lepton_jlab", "tensorflow", "tensorflow-cpu", "keras", "numpy", "zarr", "dask")
 
@@ -75,6 +77,7 @@ class RunWorker(WorkerPlugin):
         for handler in ("start", "stop_run", "put", "events", "release"):
             worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
         await worker.set_resources(**{SLOT: 1})
+        self._outbox.put({"type": "ready"})
         self._prepare_spare()
 
     async def teardown(self, worker: Any) -> None:
@@ -117,17 +120,30 @@ class RunWorker(WorkerPlugin):
         if last:
             part.replace(folder / digest)
 
-    async def _start(self, spec: dict[str, Any]) -> dict[str, Any]:
-        """Begin a run; asked twice for the same attempt, begin it once."""
-        missing = [d for d in spec["payloads"] if self._payload(spec, d) is None]
-        if missing:
-            return {"missing": missing}
-        key = (spec["id"], spec["attempt"])
-        if key not in self._seen:
-            self._seen.append(key)
-            self._preparing[spec["id"]] = None
-            self._spawn(self._execute(spec))
-        return {}
+    async def _start(self, specs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Execute runs of one submission, one after another; the same attempt only once."""
+        missing = [d for d in specs[0]["payloads"] if self._payload(specs[0], d) is None]
+        if not missing:
+            new = [spec for spec in specs if (spec["id"], spec["attempt"]) not in self._seen]
+            self._seen.extend((spec["id"], spec["attempt"]) for spec in new)
+            self._preparing |= {spec["id"]: None for spec in new}
+            self._spawn(self._execute_all(deque(new)))
+        return {"missing": missing}
+
+    async def _execute_all(self, specs: deque[dict[str, Any]]) -> None:
+        """Execute short runs in a row; if one turns out long, return those that wait behind it."""
+        end = time.monotonic() + _ROW
+        while specs:
+            spec = specs.popleft()
+            run = asyncio.create_task(self._execute(spec, last=not specs))
+            if specs:
+                await asyncio.wait({run}, timeout=max(0.0, end - time.monotonic()))
+                while specs and not run.done():  # the last first: each goes to the queue's head
+                    waiting = specs.pop()
+                    self._seen.remove((waiting["id"], waiting["attempt"]))
+                    del self._preparing[waiting["id"]]
+                    self._outbox.put({"type": "returned", "run": waiting["id"]})
+            await run
 
     async def _stop_run(self, run: str, reason: dict[str, str], force: bool) -> None:
         attempt = self._attempts.get(run)
@@ -136,7 +152,7 @@ class RunWorker(WorkerPlugin):
         elif run in self._preparing:
             self._preparing[run] = reason
 
-    async def _execute(self, spec: dict[str, Any]) -> None:
+    async def _execute(self, spec: dict[str, Any], last: bool) -> None:
         run, keep = spec["id"], spec["keep"]
         spec = {
             **spec,
@@ -163,7 +179,7 @@ class RunWorker(WorkerPlugin):
                     process.close()
             if not self._shares_disk:
                 await self._ship(run, Path(spec["folder"]))
-        self._outbox.put({**end, "run": run})
+        self._outbox.put({**end, "run": run}, urgent=last)
 
     async def _ship(self, run: str, folder: Path) -> None:
         """Send the files that a run wrote to the host, which cannot read this disk."""

@@ -1,22 +1,21 @@
-"""A person opens a notebook in JupyterLab, runs it, and reloads the page."""
+"""A person opens a notebook in JupyterLab, runs it by hand, and finds it again without a kernel."""
 
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from conditions import wait_until
+from notebook import Notebook
 
 import lepton_jlab as lepton
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.usefixtures("light")]
 
-CELLS = [
-    "%load_ext lepton_jlab",
+LOAD = "%load_ext lepton_jlab\nimport lepton_jlab as lepton"
+BY_HAND = [
+    LOAD,
     "%lepton cluster start --workers 2 --threads 1 --name by-hand",
     "%%lepton run --sweep a=1,2 --name by-hand -o sweep\n"
     "for step in range(3):\n    lepton.log(score=a * step)\n"
@@ -24,63 +23,74 @@ CELLS = [
     "sweep.wait()\n%lepton runs compare sweep",
     "%lepton cluster stop by-hand",
 ]
+UNTIL_TOLD = """%%lepton run --name patient
+import pathlib, time
+print("waiting")
+while not pathlib.Path("go-on").exists():
+    time.sleep(0.01)
+print("going on")"""
 
 
-@pytest.fixture
-def notebook(lab: Any) -> Path:
-    """Write the notebook into the lab's root folder."""
-    book = nbformat.v4.new_notebook()
-    book.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    book.cells[0].source += "\nimport lepton_jlab as lepton"
-    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    path = lab.root / "by-hand.ipynb"
-    nbformat.write(book, path)
-    return path
-
-
-def test_a_notebook_run_by_hand_draws_its_runs_and_keeps_them(page: Any, notebook: Path) -> None:
-    kernel = {"name": "python3"}
-    command(page, "docmanager:open", {"path": notebook.name, "kernel": kernel})
-    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    panel.wait_for(state="visible")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    start(page, "notebook:run-all-cells")
-    outputs = panel.locator(".jp-OutputArea-output")
-    stopped = outputs.get_by_text("by-hand")
-    page.wait_for_timeout(45000); page.screenshot(path="/tmp/dbg.png"); stopped.last.wait_for(timeout=60_000)
-    wait_until(lambda: "Stopped" in panel.inner_text() or "stopped" in panel.inner_text(), 120)
-    shown = panel.inner_text()
-    for row in ("a is 1", "a is 2"):
-        assert row in shown or row in panel.inner_html()
-    command(page, "docmanager:save")
+def test_a_notebook_run_by_hand_draws_its_runs_and_keeps_them(page: Any, lab: Any) -> None:
+    book = Notebook.of(page, lab.root / "by-hand.ipynb", BY_HAND)
+    for index in range(len(BY_HAND)):
+        book.run(index)
+    book.wait_for(4, "Stopped: by-hand.")
+    book.wait_for(2, "2 runs: 2 done")
+    book.photograph("run-by-hand")
 
     sweep = lepton.run("by-hand")
     assert [run.params for run in sweep] == [{"a": 1}, {"a": 2}]
     assert [run.state for run in sweep] == ["done", "done"]
     assert [run.metrics for run in sweep] == [{"score": 2.0}, {"score": 4.0}]
+    assert [run.output for run in sweep] == ["a is 1\n", "a is 2\n"]
 
-    wait_until(lambda: '"execution_count": 4' in notebook.read_text(), 20)
-    saved = nbformat.read(notebook, as_version=4)
-    drawn = saved.cells[2].outputs[0]
-    assert {"text/html", "text/plain"} <= set(drawn.data)
-    assert "done" in drawn.data["text/plain"]
+    saved = book.save()
+    assert [cell.execution_count for cell in saved.cells[: len(BY_HAND)]] == [1, 2, 3, 4, 5]
+    (drawn,) = saved.cells[2].outputs
+    assert {"text/html", "text/plain"} == set(drawn.data)
+    assert "2 runs: 2 done" in drawn.data["text/plain"]
     assert "widget" not in json.dumps(drawn)
 
-    page.reload()
-    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-    page.get_by_text("done").first.wait_for(timeout=60_000)
-    if folder := os.environ.get("LEPTON_SCREENSHOTS"):
-        page.screenshot(path=str(Path(folder) / "notebook.png"))
+    # Somebody else opens it: another kernel's name, and no signature that makes it trusted.
+    saved.metadata.kernelspec.name = "none-such"
+    sent = Notebook(page, lab.root / "sent.ipynb")
+    nbformat.write(saved, sent.path)
+    sent.open()
+    choice = page.locator(".jp-Dialog")
+    choice.get_by_role("button", name="No Kernel").click()
+    choice.wait_for(state="detached")
+    for text in ("2 runs: 2 done", "a is 1", "a is 2"):
+        sent.wait_for(2, text)
+    curves = sent.output(3).locator("img")
+    assert curves.evaluate_all("all => all.length && all.every(image => image.naturalWidth > 0)")
+    sent.photograph("read-without-kernel")
+    assert not sent.has_kernel()
 
 
-def command(page: Any, name: str, arguments: dict[str, Any] | None = None) -> None:
-    """Execute a JupyterLab command; the arrow returns nothing, for a widget cannot be sent."""
-    page.evaluate(
-        "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }",
-        [name, arguments or {}],
-    )
+def test_a_run_moves_on_in_its_cell_while_the_kernel_is_free(
+    page: Any, lab: Any, cluster: lepton.Cluster
+) -> None:
+    book = Notebook.of(page, lab.root / "live.ipynb", [LOAD, UNTIL_TOLD, "6 * 7"])
+    book.run(0)
+    book.run(1)
+    book.wait_for(1, "waiting")
+    book.run(2)
+    book.wait_for(2, "42")
+    assert "running" in book.output(1).inner_text()
+    book.photograph("running")
+
+    (lab.root / "go-on").touch()  # the page is not touched from here on
+    book.wait_for(1, "going on")
+    book.wait_for(1, "done")
+    assert "running" not in book.output(1).inner_text()
 
 
-def start(page: Any, name: str) -> None:
-    """Start a JupyterLab command that takes as long as the cells it runs."""
-    page.evaluate("(name) => { window.jupyterapp.commands.execute(name); }", name)
+def test_the_tab_key_completes_commands_and_options(page: Any, lab: Any) -> None:
+    typed = ["%lepton clu", "%%lepton run --sw"]
+    book = Notebook.of(page, lab.root / "tab.ipynb", [LOAD, *typed])
+    book.run(0)
+    assert book.complete(1) == ["cluster"]
+    assert book.source(1) == "%lepton cluster"
+    assert book.complete(2) == ["--sweep"]
+    assert book.source(2) == "%%lepton run --sweep"

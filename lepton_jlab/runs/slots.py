@@ -1,0 +1,148 @@
+"""The slots a host has for runs: each is leased from Dask by a small task that holds it.
+
+The task takes the resource ``slot``: so Dask chooses the workers by their load, its own tasks and
+runs do not crowd each other, and adaptive scaling sees the demand. Runs then go to a leased slot by
+a direct call, which takes 0.5 ms where a task takes 10.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lepton_jlab.cluster.backend import Backend
+from lepton_jlab.config import settings
+from lepton_jlab.runs.journal import Entry
+from lepton_jlab.runs.worker import SLOT, occupy
+
+log = logging.getLogger("lepton.runs")
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A slot: `worker` is None until Dask has found one; `entries` are the runs it was given."""
+
+    name: str
+    worker: str | None = None
+    entries: list[Entry] = field(default_factory=list)
+    idle: asyncio.TimerHandle | None = None
+    hold: asyncio.Task[None] | None = None
+
+
+class Slots:
+    """Leases slots while they are wanted, and gives them back when they rest.
+
+    Parameters
+    ----------
+    backend : Backend
+        The Dask cluster.
+    freed : callable
+        Called when a slot may take a run.
+    lost : callable
+        Called with a lease that had runs and the worker that died under it.
+    """
+
+    def __init__(
+        self, backend: Backend, freed: Callable[[], None], lost: Callable[[Lease, str], None]
+    ) -> None:
+        self._backend = backend
+        self._freed = freed
+        self._lost = lost
+        self._leases: dict[str, Lease] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(list(self._leases.values()))
+
+    def free(self) -> list[Lease]:
+        """Return the slots that can take a run now."""
+        return [lease for lease in self if lease.worker is not None and not lease.entries]
+
+    def want(self, runs: int, limit: int) -> None:
+        """Lease slots for so many waiting runs, up to `limit` slots in all."""
+        coming = sum(not lease.entries for lease in self)
+        for _ in range(min(runs - coming, limit - len(self._leases))):
+            lease = Lease(secrets.token_hex(8))
+            self._leases[lease.name] = lease
+            lease.hold = self._spawn(self._hold(lease))
+
+    def of(self, entry: Entry) -> Lease | None:
+        """Return the slot that was given this run."""
+        return next((lease for lease in self if entry in lease.entries), None)
+
+    def opened(self, name: str, worker: str) -> None:
+        """Note that Dask has found `worker` for a lease."""
+        lease = self._leases.get(name)
+        if lease is None:  # another was asked for in its place
+            self._spawn(self._give_back(worker, name))
+            return
+        lease.worker = worker
+        self._freed()
+        self.rest(lease)
+
+    def renew(self) -> None:
+        """Ask anew for the slots that are still awaited, since there is a new worker.
+
+        Dask has sent those tasks to busy workers or, while no worker had a slot, nowhere; and it
+        does not move them when a worker gets one.
+        """
+        for lease in self:
+            if lease.worker is None and lease.hold is not None:
+                del self._leases[lease.name]
+                lease.hold.cancel()
+        self._freed()
+
+    def rest(self, lease: Lease) -> None:
+        """Give a slot without runs back to Dask after a while."""
+        if lease.idle is not None:
+            lease.idle.cancel()
+            lease.idle = None
+        if lease.worker is not None and not lease.entries:
+            loop = asyncio.get_running_loop()
+            lease.idle = loop.call_later(settings().linger, self._release, lease)
+
+    def lose(self, worker: str) -> None:
+        """Settle the slots on a worker that is gone; Dask holds them again on others."""
+        for lease in self:
+            if lease.worker == worker:
+                lease.worker = None
+                self._lost(lease, worker)
+
+    def close(self) -> None:
+        """Forget all slots; the cluster ends, or its worker plugin is taken away."""
+        for task in self._tasks:
+            task.cancel()
+        self._leases.clear()
+
+    async def _hold(self, lease: Lease) -> None:
+        """Have Dask hold a slot somewhere, until it is released or lost."""
+        key = f"lepton-slot-{lease.name}"
+        submit = self._backend.client.submit
+        try:
+            await submit(occupy, lease.name, key=key, resources={SLOT: 1}, pure=False)
+        except Exception as error:  # noqa: BLE001 (KilledWorker, cancellation, a closing client)
+            log.warning("a slot was lost: %r", error)
+        if self._leases.pop(lease.name, None) is not None and lease.worker is not None:
+            self._lost(lease, lease.worker)
+        self._freed()
+
+    def _release(self, lease: Lease) -> None:
+        if lease.worker is not None and not lease.entries:
+            worker, lease.worker = lease.worker, None  # takes no run from here on
+            self._spawn(self._give_back(worker, lease.name))
+
+    async def _give_back(self, worker: str, name: str) -> None:
+        try:
+            await self._backend.call(worker, "lepton_release", lease=name)
+        except (OSError, KeyError):
+            self.lose(worker)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
