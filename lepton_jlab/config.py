@@ -23,11 +23,11 @@ class Settings(Configurable):
         default_value=["tensorflow", "keras", "zarr"],
         help="Modules the fork server imports, so that run children have them already.",
     ).tag(config=True)
-    grace = Float(5.0, help="Seconds between the interrupt and the kill of a cancelled run.").tag(
+    grace = Float(4.0, help="Seconds between the interrupt and the kill of a cancelled run.").tag(
         config=True
     )
     linger = Float(
-        1.0, help="Seconds a slot is held after its last run, so that the next one starts at once."
+        0.1, help="Seconds a slot is held after its last run, so that the next one starts at once."
     ).tag(config=True)
     keep_timeout = Float(600.0, help="Seconds an unused persistent child (--keep) lives on.").tag(
         config=True

@@ -9,7 +9,6 @@ from typing import Any
 
 import nbformat
 
-_PATIENCE = 90_000  # ms; the machine may be busy with other things
 _KERNEL_ANSWERS = """async () => {
   const { sessionContext } = window.jupyterapp.shell.currentWidget;
   await sessionContext.ready;
@@ -48,7 +47,7 @@ class Notebook:
     def open(self) -> None:
         """Open the notebook in a tab of its own."""
         self.command("docmanager:open", {"path": self.path.name})
-        self.cell(0).wait_for(timeout=_PATIENCE)
+        self.cell(0).wait_for()
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
         """Execute a JupyterLab command; the arrow returns nothing, for a widget cannot be sent."""
@@ -75,7 +74,7 @@ class Notebook:
         self._edit(index)
         self.page.keyboard.press("Tab")
         offers = self.page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-match")
-        offers.first.wait_for(timeout=_PATIENCE)
+        offers.first.wait_for()
         offered = offers.all_inner_texts()
         self.page.keyboard.press("Enter")
         return [str(text) for text in offered]
@@ -87,11 +86,13 @@ class Notebook:
     def wait_for(self, index: int, text: str) -> None:
         """Look at a cell until its output shows `text`."""
         self.cell(index).scroll_into_view_if_needed()
-        self.output(index).get_by_text(text).first.wait_for(timeout=_PATIENCE)
+        self.output(index).get_by_text(text).first.wait_for()
 
     def has_kernel(self) -> bool:
         """Tell whether the notebook has a kernel."""
-        return bool(self.page.evaluate("!window.jupyterapp.shell.currentWidget.sessionContext.hasNoKernel"))
+        return bool(
+            self.page.evaluate("!window.jupyterapp.shell.currentWidget.sessionContext.hasNoKernel")
+        )
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook and return what was written."""

@@ -32,7 +32,7 @@ VIEWS = {"magics", "cli", "server", "panel", "completion", "__init__"}
 
 
 def room(module: str) -> str:
-    """Return the room of a dotted module of the package: ``cluster`` of ``lepton_jlab.cluster.x``."""
+    """Return the room of a dotted module: ``cluster`` of ``lepton_jlab.cluster.host``."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 

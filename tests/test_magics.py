@@ -54,7 +54,6 @@ def notebook(capsys, tmp_path, monkeypatch):
     notebook.run("%load_ext lepton_jlab")
     yield notebook
     notebook.run("%unload_ext lepton_jlab")
-    shell.reset(new_session=False)
     InteractiveShell.clear_instance()
 
 

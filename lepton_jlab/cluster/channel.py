@@ -60,7 +60,9 @@ class Channel:
             What the host itself refused, with the host's own words.
         """
         if not process_lives(*self._process):  # connecting to nobody takes seconds to fail
-            raise ClusterError(f"Cluster {self.name!r} is gone. See what runs: %lepton cluster list")
+            raise ClusterError(
+                f"Cluster {self.name!r} is gone. See what runs: %lepton cluster list"
+            )
         future = _submit(self._call(handler, arguments))
         try:
             return future.result(timeout)

@@ -15,6 +15,7 @@ from lepton_jlab.cluster.host import Host
 from lepton_jlab.config import settings
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs import records
+from lepton_jlab.runs.attempt import failed
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.journal import Entry, Journal, Pace, new_entry
 from lepton_jlab.runs.slots import Lease, Slots
@@ -206,6 +207,15 @@ class RunService:
         except (OSError, KeyError) as error:
             log.warning("%s could not be started on %s: %r", specs[0]["id"], worker, error)
             self._lost_worker(worker)
+            return
+        except Exception as error:  # whatever the worker made of it, no run stays for ever
+            log.exception("%s could not be started on %s", specs[0]["id"], worker)
+            end = failed("exception", f"the run could not be started on its worker: {error!r}")
+            self._take(worker, [{**end, "run": spec["id"]} for spec in specs])
+            return
+        for entry in entries:
+            if entry.cancelled:  # meanwhile, and the worker may not have known the run
+                await self._stop(worker, entry.spec["id"])
 
     async def _stop(self, worker: str, run: str, force: bool = False) -> None:
         reason = {"kind": "cancel", "message": "cancelled"}

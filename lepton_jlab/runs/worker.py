@@ -87,6 +87,8 @@ class RunWorker(WorkerPlugin):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for released in self._releases.values():
+            released.set()
         for process in self._kept.values():
             process.close()
         if self._spare is not None and not self._spare.cancel() and not self._spare.exception():
@@ -135,7 +137,7 @@ class RunWorker(WorkerPlugin):
         end = time.monotonic() + _ROW
         while specs:
             spec = specs.popleft()
-            run = asyncio.create_task(self._execute(spec, last=not specs))
+            run = self._spawn(self._execute(spec, last=not specs))
             if specs:
                 await asyncio.wait({run}, timeout=max(0.0, end - time.monotonic()))
                 while specs and not run.done():  # the last first: each goes to the queue's head
@@ -273,16 +275,18 @@ class RunWorker(WorkerPlugin):
             return Path(spec["folder"])
         return private_folder(self._folder / "runs" / spec["id"])
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def occupy(lease: str) -> None:
     """Be the Dask task that holds one slot of a worker for runs."""
-    plugin: RunWorker = get_worker().plugins[PLUGIN]
-    await plugin.hold(lease)
+    plugin: RunWorker | None = get_worker().plugins.get(PLUGIN)
+    if plugin is not None:  # it is taken away when its host stops
+        await plugin.hold(lease)
 
 
 def _environment() -> dict[str, str]:

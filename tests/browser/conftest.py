@@ -15,14 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conditions import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,10 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
     """Open a fresh JupyterLab page."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
+    opened.set_default_timeout(90_000)  # ms; the machine may be busy with other things
     workspace = f"lab/workspaces/w{secrets.token_hex(4)}"
     opened.goto(f"{lab.url}{workspace}?token={lab.token}")
-    opened.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    opened.wait_for_selector("#jupyterlab-splash", state="detached")
     opened.wait_for_function("window.jupyterapp !== undefined")
     opened.evaluate("async () => { await window.jupyterapp.restored; }")
     yield opened

@@ -52,8 +52,8 @@ def test_a_notebook_run_by_hand_draws_its_runs_and_keeps_them(page: Any, lab: An
     assert "2 runs: 2 done" in drawn.data["text/plain"]
     assert "widget" not in json.dumps(drawn)
 
-    # Somebody else opens it: another kernel's name, and no signature that makes it trusted.
-    saved.metadata.kernelspec.name = "none-such"
+    # Somebody else opens it, who lacks its kernel; and no signature makes it trusted there.
+    saved.metadata = {"kernelspec": {"name": "none-such", "display_name": "None such"}}
     sent = Notebook(page, lab.root / "sent.ipynb")
     nbformat.write(saved, sent.path)
     sent.open()

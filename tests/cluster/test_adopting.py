@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conditions import family, wait_gone, wait_until
+from conditions import family, wait_gone
 
 import lepton_jlab as lepton
 from lepton_jlab.cluster import connection
@@ -56,14 +55,6 @@ def foreign(protocol: str, folder: Path, before: tuple[str, ...] = ()) -> Iterat
         assert process.stdout is not None
         yield json.loads(process.stdout.readline()), process.pid
         process.communicate()
-
-
-def dask_works(cluster: lepton.Cluster) -> bool:
-    from distributed import Client
-
-    security = cluster.client().security
-    with Client(cluster.file["address"], security=security, timeout=10) as client:
-        return client.submit(sum, [1, 2]).result(timeout=30) == 3
 
 
 def check_runs(name: str, tmp_path: Path) -> None:
@@ -139,7 +130,7 @@ def test_workers_that_do_not_share_the_disk_are_sent_what_they_need(tmp_path):
 
     # Its /tmp is empty, where this session has its records and the host its scratch folder.
     code = (
-        "mount -t tmpfs none /tmp && mkdir /tmp/foreign && echo \"$1\" > /tmp/foreign/foreign.py &&"
+        'mount -t tmpfs none /tmp && mkdir /tmp/foreign && echo "$1" > /tmp/foreign/foreign.py &&'
         ' exec "$0" /tmp/foreign/foreign.py tcp /tmp/foreign'
     )
     large = np.arange(1_500_000, dtype="float64")  # several parts of a payload
@@ -168,6 +159,6 @@ def test_workers_that_do_not_share_the_disk_are_sent_what_they_need(tmp_path):
             left = {p.pid for p in family(process.pid)}
         finally:
             adopted.stop(force=True)
-        assert wait_until(lambda: os.path.exists(f"/proc/{process.pid}"))
+        assert process.poll() is None
         process.communicate()
         wait_gone(left)

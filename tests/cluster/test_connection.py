@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -37,8 +38,8 @@ def dead():
     return info
 
 
-def mode(path: os.PathLike[str]) -> int:
-    return stat.S_IMODE(os.stat(path).st_mode)
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_a_file_is_readable_by_its_owner_alone_from_the_first_moment(folder):
@@ -51,7 +52,7 @@ def test_a_file_is_readable_by_its_owner_alone_from_the_first_moment(folder):
         os.umask(umask)
     assert claimed == mode(connection.path_of("gpu")) == 0o600
     assert connection.find("gpu")["address"] == "tls://127.0.0.1:1"
-    assert os.listdir(folder) == ["lepton-cluster-gpu.json"]
+    assert list(folder.iterdir()) == [connection.path_of("gpu")]
 
 
 def test_the_runtime_folder_is_closed_to_others():
@@ -85,7 +86,7 @@ def test_a_living_hosts_name_cannot_be_claimed(folder):
         connection.claim("local", of(os.getpid(), "local", second=True))
     assert "%lepton cluster stop local" in str(error.value)
     assert "second" not in connection.find("local")
-    assert os.listdir(folder) == ["lepton-cluster-local.json"]
+    assert list(folder.iterdir()) == [connection.path_of("local")]
 
 
 def test_a_dead_hosts_name_can_be_claimed(dead):
@@ -127,7 +128,7 @@ def test_of_several_clusters_one_must_be_chosen(monkeypatch):
         connection.write(
             name, of(os.getpid(), name, control="tls://127.0.0.1:1", control_security={})
         )
-    with pytest.raises(NotFoundError, match="'one', 'two'.*%lepton cluster use"):
+    with pytest.raises(NotFoundError, match=r"'one', 'two'.*%lepton cluster use"):
         lepton.get_cluster()
     assert lepton.get_cluster("two").name == "two"
 

@@ -205,7 +205,7 @@ def test_workers_come_and_go_and_runs_stay(own, tmp_path):
     assert [run.state for run in runs.wait(60)] == ["done"] * 3
 
     held = [hold(tmp_path / f"go{n}", cluster="elastic") for n in range(2)]
-    with pytest.raises(ClusterError, match=f"would end 1 of the running {held[0].id}, {held[1].id}"):
+    with pytest.raises(ClusterError, match=f"end 1 of the running {held[0].id}, {held[1].id}"):
         cluster.scale(1)
     assert len(cluster.scale(2)["workers"]) == 2
     assert [run.state for run in held] == ["running", "running"]

@@ -11,9 +11,7 @@ from lepton_jlab.errors import UsageError
 NO_KEYS = (None, None, None)
 
 
-def plan(
-    engine="auto", name=None, workers=None, threads=None, memory=None, idle="1h", tls=NO_KEYS
-):
+def plan(engine="auto", name=None, workers=None, threads=None, memory=None, idle="1h", tls=NO_KEYS):
     return make_plan(name, engine, workers, threads, memory, idle, tls)
 
 

@@ -79,6 +79,7 @@ def test_figures_are_shown_at_the_end_of_the_cell(worker):
     assert heard.of("display")[-1]["data"]["image/png"].startswith("iVBOR")  # base64 of a PNG
 
 
+@pytest.mark.integration
 def test_a_million_lines_reach_a_slow_reader(worker):
     """The reader of this test needs a few µs a line, so the child waits in its own print."""
     heard = worker.run("for n in range(1_000_000):\n    print(n)")

@@ -1,4 +1,4 @@
-"""Workers, fork servers and hosts that die: what is said of their runs, what goes on, what is left."""
+"""Workers, fork servers and hosts that die: what becomes of their runs, and what is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One notebook, executed by nbclient and by papermill: the same records, and it reads without us."""
+"""One notebook by nbclient and by papermill: the same records, and it reads without us."""
 
 from __future__ import annotations
 

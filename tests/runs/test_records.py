@@ -182,4 +182,4 @@ def test_payloads_are_pruned_by_age_unless_a_run_still_needs_them(folder):
     for name in ("needed", "old"):
         os.utime(records.payload_folder() / name, (0, 0))
     records.prune_payloads()
-    assert sorted(os.listdir(records.payload_folder())) == ["needed", "new"]
+    assert sorted(p.name for p in records.payload_folder().iterdir()) == ["needed", "new"]

@@ -96,10 +96,7 @@ def test_a_function_is_called_and_its_result_comes_back():
 
 
 def test_names_of_the_notebook_come_along_and_are_listed():
-    def build(n):
-        return scale * n
-
-    namespace = {"build": build, "scale": 10, "unused": 5}
+    namespace = {"scale": 10, "unused": 5}
     exec("def build(n):\n    return scale * n", namespace)
     run = done("y = build(4)", pull=["y"], namespace=namespace)
     assert run.values["y"] == 40
