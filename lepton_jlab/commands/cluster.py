@@ -42,10 +42,10 @@ def list_(_args: Namespace, context: Context) -> Result:
     if not infos:
         hint = "No cluster runs. Start one: %lepton cluster start"
         return Result(lambda: infos, spoken(hint, context.place))
-    table = Table(["cluster", "engine", "workers", "busy", "address"], frozenset({2, 3}))
+    table = Table(["cluster", "engine", "workers", "busy"], frozenset({2, 3}))
     for info in infos:
         busy = sum(1 for worker in info["workers"] if worker["run"])
-        row = (info["name"], info["engine"], len(info["workers"]), busy, info["address"])
+        row = (info["name"], info["engine"], len(info["workers"]), busy)
         table.rows.append([Cell(str(value)) for value in row])
     return Result(lambda: infos, table.text(), page.frame(table.html()))
 
@@ -99,16 +99,18 @@ def _one(cluster: Cluster, args: Namespace) -> Result:
 
 def views(info: dict[str, Any]) -> tuple[str, str]:
     """Write what `Cluster.info` says, as text and as HTML."""
-    from lepton_jlab.runs import page
+    from lepton_jlab.runs import page, words
     from lepton_jlab.runs.table import Cell, Table
 
     count = len(info["workers"])
-    about = f"{info['engine']}, {count} worker{'s' * (count != 1)}, {info['address']}"
-    table = Table(["worker", "host", "devices", "run"])
+    about = f"{info['engine']}, {count} worker{'s' * (count != 1)}"
+    table = Table(["worker", "host", "devices", "threads", "memory", "run"], frozenset({3, 4}))
     for worker in info["workers"]:
         devices = ", ".join(map(str, worker["devices"]))
-        row = (worker["id"], worker["host"], devices, worker["run"] or "")
-        table.rows.append([Cell(str(value)) for value in row])
-    text = "\n".join(filter(None, [f"cluster {info['name']}: {about}", table.text()]))
-    head = f"<p><b>cluster {escape(info['name'])}</b> <i>{escape(about)}</i></p>"
-    return text, page.frame(head, table.html())
+        memory = words.size(worker["memory"]) if worker.get("memory") else ""
+        known = (worker["id"], worker["host"], devices, worker.get("threads") or "", memory)
+        table.rows.append([Cell(str(value)) for value in (*known, worker["run"] or "free")])
+    head = f"cluster {info['name']}: {about}, {info['address']}"
+    text = "\n".join(filter(None, [head, table.text()]))
+    title = f"<p><b>cluster {escape(info['name'])}</b> <i>{escape(about)}</i></p>"
+    return text, page.frame(title, table.html())

@@ -26,7 +26,7 @@ def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
     Sizes are in bytes; ``ratio`` = original / stored. ``stored_bytes`` and ``ratio`` are None
     where the store cannot tell.
     """
-    arrays = [_describe_array(name, array) for name, array in dataset._stored.items()]
+    arrays = [describe_array(name, array) for name, array in dataset._stored.items()]
     groups = {name: dataset[name].info() for name in dataset.groups}
     parts = [*arrays, *groups.values()]
     original = sum(part["original_bytes"] for part in parts)
@@ -49,7 +49,8 @@ def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
     }
 
 
-def _describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
+def describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
+    """Return one array as `describe` does."""
     original = int(np.prod(array.shape, dtype=np.int64)) * np.dtype(array.dtype).itemsize
     stored = _stored_bytes(array)
     shards = getattr(array, "shards", None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton_jlab.data.describe import describe_array
 from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ ROWS = 5
 CELLS = 8  # values of one sample that a table shows
 LONGEST_SIDE = 96  # of a picture, in pixels
 
+# The look of lepton_jlab.runs.page, from which nothing is imported here. Alignment is said at each
+# cell: JupyterLab's own rule for tables in an output is as strong as one of these.
 STYLE = """<style>
-.lepton-ds{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;
-color:var(--jp-ui-font-color1,inherit)}
-.lepton-ds h4{margin:0 0 2px;font-size:14px;font-weight:600}
-.lepton-ds .dim{color:var(--jp-ui-font-color2,#666)}
-.lepton-ds table{border-collapse:collapse;margin:8px 0;font-size:inherit}
-.lepton-ds th,.lepton-ds td{text-align:left;padding:2px 14px 2px 0;
+.lepton-ds{font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);max-width:920px;
+color:var(--jp-ui-font-color1,inherit);padding:2px 0}
+.lepton-ds .dim{color:var(--jp-ui-font-color2,#7d858f)}
+.lepton-ds table{border-collapse:collapse;margin:6px 0;font-size:12px;width:auto}
+.lepton-ds th,.lepton-ds td{padding:3px 10px 3px 0;border:0;white-space:nowrap;background:none;
 font-variant-numeric:tabular-nums}
-.lepton-ds th{font-weight:500;color:var(--jp-ui-font-color2,#666)}
+.lepton-ds th{font-weight:600;color:var(--jp-ui-font-color2,#7d858f)}
+.lepton-ds tbody tr{border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.28));
+background:none!important}
 .lepton-ds .pictures{display:flex;flex-wrap:wrap;gap:8px;margin-top:8px}
 .lepton-ds figure{margin:0;width:72px;text-align:center}
 .lepton-ds img{width:72px;height:72px;object-fit:contain;image-rendering:pixelated;margin:0;
@@ -42,7 +46,7 @@ background:var(--jp-layout-color2,#eee)}
 
 def html(dataset: Dataset) -> str:
     """Return the dataset as HTML; only the chunks of the first few samples are read."""
-    parts = [f"<h4>{escape(dataset.name)}</h4>", _summary(dataset), _arrays(dataset)]
+    parts = [_summary(dataset), _arrays(dataset)]
     if len(dataset):
         try:
             parts.append(_samples(dataset))
@@ -58,17 +62,34 @@ def _summary(dataset: Dataset) -> str:
     words += [f"{name}: {len(dataset[name]):,}" for name in dataset.groups]
     if dataset.left_out:
         words.append(f"other arrays: {', '.join(dataset.left_out)}")
-    return f'<div class="dim">{escape(" · ".join(words))}</div>'
+    about = escape(" · ".join(words))
+    return f'<div><b>{escape(dataset.name)}</b> <span class="dim">{about}</span></div>'
 
 
 def _arrays(dataset: Dataset) -> str:
-    heads = "".join(f"<th>{head}</th>" for head in ("array", "shape", "type", "chunks", "size"))
-    rows = [
-        f"<tr><td>{escape(c.name)}</td><td>{_times(c.shape)}</td><td>{escape(str(c.dtype))}</td>"
-        f"<td>{_times(c.zarr.chunks)}</td><td>{_bytes(c.nbytes)}</td></tr>"
-        for c in dataset.arrays.values()
-    ]
-    return f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
+    rows = []
+    for column in dataset.arrays.values():
+        known = describe_array(column.name, column.zarr)
+        stored, ratio = known["stored_bytes"], known["ratio"]
+        sizes = (_bytes(column.nbytes), "" if stored is None else _bytes(stored))
+        shapes = (_times(column.shape), str(column.dtype), _times(column.zarr.chunks))
+        rows.append([column.name, *shapes, *sizes, f"{ratio:.3g}" if ratio else ""])
+    return _grid(["array", "shape", "type", "chunks", "size", "stored", "ratio"], rows, right=4)
+
+
+def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], right: int = 1000) -> str:
+    """Draw a table; from the column `right` on there are numbers, which end in line."""
+
+    def line(kind: str, texts: Sequence[str]) -> str:
+        sides = ("right" if i >= right else "left" for i in range(len(texts)))
+        cells = (
+            f'<{kind} style="text-align:{side}">{escape(text)}</{kind}>'
+            for side, text in zip(sides, texts, strict=True)
+        )
+        return f"<tr>{''.join(cells)}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return f"<table><thead>{line('th', header)}</thead><tbody>{body}</tbody></table>"
 
 
 def _samples(dataset: Dataset) -> str:
@@ -156,12 +177,7 @@ def _table(dataset: Dataset) -> str:
         else [_values(value) for value in column.read(0, count)]
         for name, column in dataset.arrays.items()
     }
-    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    rows = [
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>"
-        for row in zip(*columns.values(), strict=True)
-    ]
-    return f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
+    return _grid(list(columns), zip(*columns.values(), strict=True))
 
 
 def _values(value: Any) -> str:
@@ -179,8 +195,10 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _bytes(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.4g} {unit}"
-        size /= 1024
-    return f"{size:.4g} TiB"
+    if size < 1000:
+        return f"{size:.0f} bytes"
+    for unit in ("kB", "MB", "GB", "TB"):
+        size /= 1000
+        if size < 999.95 or unit == "TB":
+            break
+    return f"{size:.1f} {unit}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lepton_jlab.data.dataset import Dataset
 
 
-class TensorBatches(Batches, DataAdapter):  # type: ignore[misc]  # Keras has no types
+class TensorBatches(Batches, DataAdapter):  # Keras has no types
     """Batches that Keras takes as they are.
 
     Keras would permute the batches of a `PyDataset` by Python's global random state, and draws

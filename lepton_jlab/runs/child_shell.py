@@ -147,7 +147,9 @@ class RunShell(InteractiveShell):
         kind, value, trace = exc_tuple or sys.exc_info()
         if isinstance(value, SystemExit):
             return  # says nothing in a notebook or a script either
-        if isinstance(value, BaseExceptionGroup):  # IPython would print it, all in one colour
+        # IPython would print a group in one colour; and for an interrupt it would read the source
+        # of all the frames it hit, TensorFlow's and Keras' mostly: half a second of a cancel.
+        if isinstance(value, BaseExceptionGroup | KeyboardInterrupt):
             self._showtraceback(kind, value, traceback.format_exception(kind, value, trace))
         else:
             super().showtraceback(exc_tuple, *args, **kwargs)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from lepton_jlab.runs import linux
 
 _PATIENCE = 0.05  # seconds
+SHIFT_OUT, SHIFT_IN = "\x0e", "\x0f"  # ASCII's own way to switch to another set and back
 
 
 class LiveStream(io.TextIOWrapper):
@@ -37,6 +38,22 @@ class LiveStream(io.TextIOWrapper):
         return count
 
 
+class ErrorStream(LiveStream):
+    """Standard error of Python code: on standard output's descriptor, so that the two keep order.
+
+    Two pipes could not tell which of them was written first. What is an error is marked by the
+    characters that shift out and in; C code and commands still write to descriptor 2.
+    """
+
+    def write(self, text: str, /) -> int:
+        if sys.__stdout__ is not None:
+            with suppress(OSError, ValueError):
+                sys.__stdout__.flush()
+        super().write(f"{SHIFT_OUT}{text}{SHIFT_IN}")
+        self.flush()
+        return len(text)
+
+
 def open_streams() -> None:
     """Put live streams in the place of `sys.stdout` and `sys.stderr`.
 
@@ -44,7 +61,7 @@ def open_streams() -> None:
     handlers, for instance) leads to descriptors 1 and 2 of whichever child they later run in.
     """
     sys.stdout = sys.__stdout__ = LiveStream(1)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = LiveStream(2)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = ErrorStream(1)  # type: ignore[misc]
 
 
 def redirect(stdout: int, stderr: int) -> None:

@@ -9,8 +9,15 @@ from html import escape
 from typing import Any
 
 from lepton_jlab.runs import page, words
+from lepton_jlab.runs.columns import (
+    is_numeric,
+    metric_cells,
+    metric_names,
+    param_cells,
+    param_names,
+)
 from lepton_jlab.runs.curve import COLOURS, INK, Series, chart
-from lepton_jlab.runs.metrics import best, better, leading
+from lepton_jlab.runs.metrics import better, leading, opposite
 from lepton_jlab.runs.page import Rows, RunDict
 from lepton_jlab.runs.table import Cell, Table
 
@@ -34,19 +41,20 @@ def compare_html(
     metric = metric or _metric(runs)
     ranked = _ranked(runs, metric)
     colours = {run["id"]: COLOURS[i] for i, run in enumerate(ranked[: len(COLOURS)])}
-    head = f"<p><b>{len(runs)} runs</b> <i>{escape(_differ(runs))}</i></p>"
-    plot = _plot(ranked[:_ROWS], histories, metric, colours) if metric else ""
+    title = " · ".join(filter(None, [f"{len(runs)} runs", _common_name(runs)]))
+    head = f"<p><b>{escape(title)}</b> <i>{escape(_differ(runs))}</i></p>"
+    plots = _plots(ranked[:_ROWS], histories, metric, colours) if metric else ""
     left = len(ranked) - _ROWS
     more = f"<p><i>… {left:,} more: <code>--json</code> has all</i></p>" if left > 0 else ""
-    table = _comparison(ranked, metric, colours)
+    table = _comparison(ranked, colours, among=runs)
     del table.rows[_ROWS:]
-    return page.frame(head, table.html(), more, plot)
+    return page.frame(head, table.html(), more, plots)
 
 
 def compare_text(runs: Sequence[RunDict], metric: str | None = None) -> str:
     """Write a comparison as text; a star marks the best of a column."""
     metric = metric or _metric(runs)
-    return _comparison(_ranked(runs, metric), metric, {}).text()
+    return _comparison(_ranked(runs, metric), {}, among=runs).text()
 
 
 def listing_html(runs: Sequence[RunDict], now: float | None = None) -> str:
@@ -62,7 +70,7 @@ def listing_text(runs: Sequence[RunDict], now: float | None = None) -> str:
 
 
 def _metric(runs: Sequence[RunDict]) -> str | None:
-    return leading(dict.fromkeys(name for run in runs for name in run.get("metrics") or ()))
+    return leading(metric_names(runs))
 
 
 def _ranked(runs: Sequence[RunDict], metric: str | None) -> list[RunDict]:
@@ -79,9 +87,15 @@ def _ranked(runs: Sequence[RunDict], metric: str | None) -> list[RunDict]:
 
 
 def _differing(runs: Sequence[RunDict]) -> list[str]:
-    keys = dict.fromkeys(key for run in runs for key in run.get("params") or ())
+    keys = param_names(runs)
     texts = {key: {repr((run.get("params") or {}).get(key)) for run in runs} for key in keys}
     return [key for key in keys if len(texts[key]) > 1]
+
+
+def _common_name(runs: Sequence[RunDict]) -> str:
+    """Return the name that all runs have, as those of one sweep do."""
+    names = {run.get("name") or "" for run in runs}
+    return names.pop() if len(names) == 1 and len(runs) > 1 else ""
 
 
 def _differ(runs: Sequence[RunDict]) -> str:
@@ -92,43 +106,64 @@ def _differ(runs: Sequence[RunDict]) -> str:
     return f"all with {page.params_text(same)}" if same else ""
 
 
-def _comparison(runs: Sequence[RunDict], metric: str | None, colours: Mapping[str, str]) -> Table:
-    keys = _differing(runs)
-    names = list(dict.fromkeys(name for run in runs for name in run.get("metrics") or ()))
-    if metric in names:
-        names = [metric, *(name for name in names if name != metric)]
-    tops = {
-        name: best({run["id"]: (run.get("metrics") or {}).get(name) for run in runs}, name)
-        for name in names
-    }
-    right = frozenset(range(1 + len(keys), 2 + len(keys) + len(names)))
-    table = Table(["run", *keys, *names, "time", "state"], right)
-    for run in runs:
-        values, params = run.get("metrics") or {}, run.get("params") or {}
-        called = page.called(run)
-        swatch = f'<span style="color:{colours.get(run["id"], INK)}">■</span> ' if colours else ""
-        row = [Cell(called, swatch + escape(called))]
-        row += [Cell(words.shortened(words.number(params.get(key, "")), 24)) for key in keys]
-        row += [
-            Cell(words.number(values.get(name, "")), best=tops[name] == run["id"]) for name in names
-        ]
-        row += [Cell(page.span(run)), Cell(run["state"], page.mark(run["state"]))]
-        table.rows.append(row)
-    return table
+def _comparison(
+    ranked: Sequence[RunDict], colours: Mapping[str, str], *, among: Sequence[RunDict]
+) -> Table:
+    """Return the table; metrics are in the order in which `among` have them, as in a sweep."""
+    keys, names = _differing(among), metric_names(among)
+    said = {_common_name(among)}  # in the title
+    columns = [
+        [_swatched(run, page.called(run, but=said), colours) for run in ranked],
+        *(param_cells(ranked, key) for key in keys),
+        *(metric_cells(ranked, name, among) for name in names),
+        [Cell(page.span(run)) for run in ranked],
+        [Cell(run["state"], page.mark(run["state"])) for run in ranked],
+    ]
+    right = {1 + i for i, key in enumerate(keys) if is_numeric(among, key)}
+    right |= set(range(1 + len(keys), 2 + len(keys) + len(names)))
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return Table(["run", *keys, *names, "time", "state"], frozenset(right), rows)
 
 
-def _plot(
+def _swatched(run: RunDict, called: str, colours: Mapping[str, str]) -> Cell:
+    """Return a run's name, beside the colour of its curves where there are any."""
+    colour = colours.get(run["id"], INK)
+    swatch = f'<span style="color:{colour}">■</span> ' if colours else ""
+    return Cell(called, swatch + escape(called))
+
+
+def _plots(
     runs: Sequence[RunDict], histories: Mapping[str, Rows], metric: str, colours: Mapping[str, str]
 ) -> str:
-    keys = _differing(runs)
-    series = []
-    for run in runs:
-        params = {key: value for key, value in (run.get("params") or {}).items() if key in keys}
-        label = " ".join(filter(None, [run["id"], page.params_text(params)]))
-        course = page.points(histories.get(run["id"], ()), metric)
-        colour = colours.get(run["id"], INK)
-        series.append(Series(label, course, colour, faint=run["id"] not in colours))
-    return chart(series, metric, width=620, height=240)
+    """Draw the metric, and beside it one of the other kind: an accuracy beside a loss."""
+    logged = dict.fromkeys(
+        name for run in runs for row in histories.get(run["id"], ()) for name in row
+    )
+    shown = list(
+        filter(None, [metric, opposite(metric, (n for n in logged if n not in {"step", "t"}))])
+    )
+    steps = "epoch" if all(page.step_name(run) == "epoch" for run in runs) else "step"
+    across = _differing(runs)
+    plots = []
+    for name in shown:
+        series = [_series(run, across, histories, name, colours) for run in runs]
+        width, last = (560, True) if len(shown) == 1 else (350, name == shown[-1])
+        plots.append(chart(series, name, across=steps, width=width, height=230, legend=last))
+    return "".join(plots)
+
+
+def _series(
+    run: RunDict,
+    keys: Sequence[str],
+    histories: Mapping[str, Rows],
+    metric: str,
+    colours: Mapping[str, str],
+) -> Series:
+    params = {key: value for key, value in (run.get("params") or {}).items() if key in keys}
+    label = " ".join(filter(None, [run["id"], page.params_text(params)]))
+    course = page.points(histories.get(run["id"], ()), metric)
+    colour = colours.get(run["id"], INK)
+    return Series(label, course, colour, faint=run["id"] not in colours)
 
 
 def _listing(runs: Sequence[RunDict], now: float | None) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -37,16 +37,29 @@ def image(svg: str, alt: str, width: int, height: int) -> str:
     )
 
 
-def sparkline(values: Sequence[float], colour: str = COLOURS[0]) -> str:
-    """Draw the course of one metric, small enough for a table's cell."""
+def span(courses: Iterable[Sequence[float]]) -> Point | None:
+    """Return the lowest and the highest of all values, by which curves can be compared."""
+    known = [y for course in courses for y in course if math.isfinite(y)]
+    return (min(known), max(known)) if known else None
+
+
+def sparkline(
+    values: Sequence[float], colour: str = COLOURS[0], *, within: Point | None = None
+) -> str:
+    """Draw the course of one metric, small enough for a table's cell.
+
+    `within` is the lowest and the highest value that there is room for; by default its own.
+    """
     width, height = 88, 18
     points = _thinned([(float(x), y) for x, y in enumerate(values) if math.isfinite(y)], 44)
     if len(points) < 2:
         return ""
-    low, high = min(y for _, y in points), max(y for _, y in points)
+    lowest, highest = within or (min(y for _, y in points), max(y for _, y in points))
+    scale = math.log10 if _is_wide(lowest, highest) else float
+    low, high = scale(lowest), scale(highest)
     last = points[-1][0] - points[0][0]
     spots = [
-        (2 + (width - 6) * (x - points[0][0]) / last, _between(y, low, high, height - 3, 3))
+        (2 + (width - 6) * (x - points[0][0]) / last, _between(scale(y), low, high, height - 3, 3))
         for x, y in points
     ]
     end = spots[-1]
@@ -59,8 +72,18 @@ def sparkline(values: Sequence[float], colour: str = COLOURS[0]) -> str:
     return image(_svg(body, width, height), alt, width, height)
 
 
-def chart(series: Sequence[Series], title: str, *, width: int = 310, height: int = 145) -> str:
+def chart(
+    series: Sequence[Series],
+    title: str,
+    *,
+    across: str = "step",
+    width: int = 310,
+    height: int = 158,
+    legend: bool = True,
+) -> str:
     """Draw curves over one another, with axes and, if there are several, a legend.
+
+    `across` names what is counted from left to right. The legend comes on top of `width`.
 
     Returns
     -------
@@ -75,11 +98,14 @@ def chart(series: Sequence[Series], title: str, *, width: int = 310, height: int
     if not shown:
         return ""
     named = [s for s in shown if not s.faint and s.label]
-    keys = min(max((len(s.label) for s in named), default=0), 24) * 6.8 + 34
-    left, right, top, bottom = 46, keys if len(named) > 1 else 10, 22, 22
+    left, right, top, bottom = 46, 10, 22, 35
+    legend = legend and len(named) > 1
+    if legend:
+        keys = round(min(max(len(s.label) for s in named), 24) * 6.8 + 34)
+        right, width = keys, width - right + keys
     xs = [x for s in shown for x, _ in s.points]
     ys = [y for s in shown for _, y in s.points]
-    logarithmic = min(ys) > 0 and max(ys) / min(ys) > 100
+    logarithmic = _is_wide(min(ys), max(ys))
     scale = math.log10 if logarithmic else float
     ticks = _powers(min(ys), max(ys)) if logarithmic else _ticks(min(ys), max(ys))
     low = scale(min(ticks[0], *ys))
@@ -99,14 +125,18 @@ def chart(series: Sequence[Series], title: str, *, width: int = 310, height: int
             f'<text x="{left - 6}" y="{y + 3.5:.1f}" fill="{INK}" text-anchor="end">'
             f"{number(tick)}</text>"
         )
-    for x, anchor in ((min(xs), "start"), (max(xs), "end")):
-        parts.append(
-            f'<text x="{spot(x, ys[0])[0]:.1f}" y="{height - 6}" fill="{INK}" '
-            f'text-anchor="{anchor}">{number(x)}</text>'
-        )
+    parts += [
+        f'<text x="{spot(count, ys[0])[0]:.1f}" y="{height - 19}" fill="{INK}" '
+        f'text-anchor="middle">{count:,}</text>'
+        for count in _counts(min(xs), max(xs))
+    ]
+    parts.append(
+        f'<text x="{(left + width - right) / 2:.1f}" y="{height - 5}" fill="{INK}" '
+        f'text-anchor="middle">{escape(across)}</text>'
+    )
     back_to_front = sorted(shown, key=lambda s: not s.faint)
     parts += [_curve(s, [spot(x, y) for x, y in s.points]) for s in back_to_front]
-    if len(named) > 1:
+    if legend:
         parts += _legend(named, width - right + 10, top)
     ends = ", ".join(
         f"{s.label} from {number(s.points[0][1])} to {number(s.points[-1][1])}" for s in named[:8]
@@ -175,6 +205,20 @@ def _ticks(low: float, high: float) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _counts(low: float, high: float) -> list[int]:
+    """Choose up to six round whole numbers from `low` to `high`."""
+    step = max(high - low, 1) / 5
+    power = 10 ** max(math.floor(math.log10(step)), 0)
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= step * 0.99)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [count * step for count in range(first, last + 1)]
+
+
+def _is_wide(low: float, high: float) -> bool:
+    """Tell whether values are so far apart that only their powers of ten can be told apart."""
+    return low > 0 and high / low > 100
 
 
 def _powers(low: float, high: float) -> list[float]:

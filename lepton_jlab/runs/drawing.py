@@ -9,9 +9,17 @@ from html import escape
 from typing import Any
 
 from lepton_jlab.runs import page, words
+from lepton_jlab.runs.columns import (
+    best_of,
+    is_numeric,
+    metric_cells,
+    metric_names,
+    param_cells,
+    param_names,
+)
 from lepton_jlab.runs.comparing import compare_html, compare_text, listing_html, listing_text
-from lepton_jlab.runs.curve import sparkline
-from lepton_jlab.runs.metrics import best, leading
+from lepton_jlab.runs.curve import span, sparkline
+from lepton_jlab.runs.metrics import leading
 from lepton_jlab.runs.output import (
     Message,
     Output,
@@ -36,6 +44,7 @@ __all__ = [
 SHOWN = 30  # rows of a sweep's table
 _UNFOLDED = 4  # a sweep of up to so many runs shows their output as it comes
 _METRICS = 6
+_NAMED = 6  # so many names that came along are written out
 
 
 def run_html(
@@ -64,7 +73,7 @@ def run_html(
         items = run["metrics"].items()
         listed = " · ".join(f"{escape(n)} <b>{escape(words.number(v))}</b>" for n, v in items)
         parts.append(f"<p>{listed}</p>")
-    parts += [page.charts(history), _output_html(run, output)]
+    parts += [page.charts(history, page.step_name(run)), _output_html(run, output)]
     if run.get("values"):
         parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
     return page.frame(*parts, _brought_html(run))
@@ -113,7 +122,7 @@ def sweep_html(
     share = _share(runs)
     if share < 1:
         parts.append(f"<p>{page.bar(share, f'{share:.0%}')}</p>")
-    parts.append(_table(runs, shown, histories, now).html())
+    parts.append(_table(runs, shown, histories, messages, now).html())
     if len(runs) > len(shown):
         table = f"lepton.run({runs[0].get('sweep')!r}).table()"
         left = f"{len(runs) - len(shown):,}"
@@ -136,11 +145,16 @@ def _fold(run: RunDict, messages: Sequence[Message], *, few: bool) -> str:
         body = _error_line_html(run) + body
     if not body:
         return ""
-    opened = few and (failed or run["state"] not in page.ENDED)
-    line = f"{page.mark(run['state'])} {escape(page.title(run))}"
-    if not opened and output.last_line:
-        line += f" · {escape(words.shortened(output.last_line, 80))}"
-    return f"<details{' open' * opened}><summary>{line}</summary>{body}</details>"
+    live = run["state"] not in page.ENDED
+    opened = few and (failed or live)
+    called = " ".join(filter(None, [run["id"], page.params_text(run.get("params") or {})]))
+    values = run.get("metrics") or {}
+    told = page.metrics_text({name: values[name] for name in metric_names([run])})
+    if not opened and not told:
+        told = page.progress_short(run) or words.shortened(output.last_line, 80)
+    line = f"{page.mark(run['state'])} {escape(' · '.join(filter(None, [called, told])))}"
+    kind = ' class="live"' if live else ""
+    return f"<details{kind}{' open' * opened}><summary>{line}</summary>{body}</details>"
 
 
 def sweep_text(runs: Sequence[RunDict], *, name: str = "", now: float | None = None) -> str:
@@ -148,15 +162,15 @@ def sweep_text(runs: Sequence[RunDict], *, name: str = "", now: float | None = N
     shown = chosen(runs)
     head = " · ".join(filter(None, [name, _state(runs), summary(runs, now)]))
     more = f"… {len(runs) - len(shown):,} more" if len(runs) > len(shown) else ""
-    return "\n".join(filter(None, [head, _table(runs, shown, {}, now).text(), more]))
+    return "\n".join(filter(None, [head, _table(runs, shown, {}, {}, now).text(), more]))
 
 
 def chosen(runs: Sequence[RunDict], most: int = SHOWN) -> list[RunDict]:
     """Choose the runs of a sweep that are worth a row: failed, running, best, then the first."""
     if len(runs) <= most:
         return list(runs)
-    names = _metric_names(runs)
-    ranked = [top for name in names[:_METRICS] if (top := _best_of(runs, name))]
+    names = metric_names(runs)
+    ranked = [top for name in names[:_METRICS] if (top := best_of(runs, name))]
     failed = [run["id"] for run in runs if run["state"] in {"failed", "lost"}]
     running = [run["id"] for run in runs if run["state"] == "running"]
     order = [*ranked, *failed[:10], *running[:10], *(run["id"] for run in runs)]
@@ -195,49 +209,42 @@ def _table(
     runs: Sequence[RunDict],
     shown: Sequence[RunDict],
     histories: Mapping[str, Rows],
+    messages: Mapping[str, Sequence[Message]],
     now: float | None,
 ) -> Table:
-    keys = list(dict.fromkeys(key for run in runs for key in run.get("params") or ()))
-    names = _metric_names(runs)
-    metrics = names[:_METRICS]
-    first = leading(names)
-    tops = {name: _best_of(runs, name) for name in metrics}
+    keys, metrics = param_names(runs), metric_names(runs)
+    first = leading(metrics) or ""
+    metrics = metrics[:_METRICS]
+    courses = [[y for _, y in page.points(histories.get(run["id"], ()), first)] for run in shown]
+    columns = [
+        [Cell(run["id"]) for run in shown],
+        *(param_cells(shown, key) for key in keys),
+        [Cell(run["state"], page.mark(run["state"])) for run in shown],
+        [_how_far(run, bool(messages.get(run["id"]))) for run in shown],
+        *(metric_cells(shown, name, runs) for name in metrics),
+        [Cell(page.span(run, now) if run["state"] != "queued" else "") for run in shown],
+    ]
     header = ["run", *keys, "state", "", *metrics, "time"]
-    plotted = any(histories.get(run["id"]) for run in shown) and first is not None
-    right = {1 + len(keys) + 2 + i for i in range(len(metrics) + 1)}
-    table = Table([*header, first or ""] if plotted else header, frozenset(right))
-    for run in shown:
-        values = run.get("metrics") or {}
-        running = run["state"] == "running"
-        share = page.share_done(run) if running else None
-        text = page.progress_text(run) if running else ""
-        if run["state"] == "queued":
-            text = page.span(run).removesuffix(" in the queue")
-        elif run["state"] in page.ENDED:
-            text = words.shortened(_error_line(run), 44)
-        row = [
-            Cell(run["id"]),
-            *(Cell(words.shortened(words.number((run.get("params") or {}).get(key, "")), 24))
-              for key in keys),
-            Cell(run["state"], page.mark(run["state"])),
-            Cell(text, page.bar(share, text) if share is not None else ""),
-            *(Cell(words.number(values.get(name, "")), best=tops[name] == run["id"])
-              for name in metrics),
-            Cell(page.span(run, now) if run["state"] != "queued" else ""),
-        ]  # fmt: skip
-        if plotted:
-            course = [y for _, y in page.points(histories.get(run["id"], ()), first or "")]
-            row.append(Cell("", sparkline(course) if len(course) > 1 else ""))
-        table.rows.append(row)
-    return table
+    right = {1 + i for i, key in enumerate(keys) if is_numeric(runs, key)}
+    right |= set(range(len(keys) + 3, len(header)))
+    if any(courses):
+        header.append(first)
+        room = span(courses)  # one for all, so that a low curve is a low value
+        columns.append([Cell("", sparkline(course, within=room)) for course in courses])
+    return Table(header, frozenset(right), [list(row) for row in zip(*columns, strict=True)])
 
 
-def _metric_names(runs: Sequence[RunDict]) -> list[str]:
-    return list(dict.fromkeys(name for run in runs for name in run.get("metrics") or ()))
-
-
-def _best_of(runs: Sequence[RunDict], metric: str) -> str | None:
-    return best({run["id"]: (run.get("metrics") or {}).get(metric) for run in runs}, metric)
+def _how_far(run: RunDict, has_spoken: bool) -> Cell:
+    """Return how far a run has come, its place in the queue, or why it ended as it did."""
+    if run["state"] == "queued":
+        return Cell(page.span(run).removesuffix(" in the queue"))
+    if run["state"] in page.ENDED:
+        return Cell(words.shortened(_error_line(run), 44))
+    text, share = page.progress_short(run), page.share_done(run)
+    if not text and not run.get("metrics") and not has_spoken:
+        text = "starting"
+    drawn = page.bar(share, page.progress_text(run)) if share is not None else ""
+    return Cell(text, drawn + escape(text))
 
 
 def _progress_html(run: RunDict) -> str:
@@ -269,7 +276,10 @@ def _brought_html(run: RunDict) -> str:
     names = run.get("brought") or ()
     if not names:
         return ""
-    came = f"{len(names)} name{'s' if len(names) > 1 else ''} came along"
+    if len(names) <= _NAMED:
+        short = ", ".join(name.partition(" (")[0] for name in names)
+        return f"<p><i>came along: {escape(short)}</i></p>"
+    came = f"{len(names)} names came along"
     return f"<details><summary>{came}</summary>{escape(', '.join(names))}</details>"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from lepton_jlab.runs import words
 from lepton_jlab.runs.curve import COLOURS, Series, chart
-from lepton_jlab.runs.metrics import better, family, leading
+from lepton_jlab.runs.metrics import better, family, is_score, leading
 
 RunDict = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]  # {"step": 3, "t": 1795430000.0, "loss": 0.2, …}
@@ -35,11 +35,12 @@ background:rgba(128,128,128,.25);color:#2b87d1;vertical-align:1px;margin-right:6
 .lepton progress::-webkit-progress-bar{background:rgba(128,128,128,.25)}
 .lepton progress::-webkit-progress-value{background:#2b87d1}
 .lepton progress::-moz-progress-bar{background:#2b87d1}
-.lepton table progress{width:72px;margin:0}
+.lepton table progress{width:72px;margin:0 6px 0 0}
 .lepton .tail{display:flex;flex-direction:column-reverse;max-height:26em;overflow:auto;
 margin:4px 0;border-radius:3px;background:rgba(128,128,128,.11)}
 .lepton .tail pre{margin:0;padding:6px 10px;white-space:pre;color:inherit;background:none;flex:none;
 overflow:visible;font:12px/1.45 var(--jp-code-font-family,ui-monospace,monospace)}
+.lepton .live .tail{max-height:11.7em}
 .lepton img{max-width:100%;height:auto;vertical-align:middle;margin:2px 8px 2px 0}
 .lepton td img{margin:0}
 .lepton table{border-collapse:collapse;margin:6px 0;font-size:12px;width:auto}
@@ -75,9 +76,10 @@ def params_text(params: Mapping[str, Any]) -> str:
     return " ".join(f"{key}={words.shortened(words.number(v), 24)}" for key, v in params.items())
 
 
-def called(run: RunDict) -> str:
-    """Return a run's id, and its name if it was given one."""
-    return " ".join(dict.fromkeys(filter(None, [run["id"], run.get("name")])))
+def called(run: RunDict, but: Container[str | None] = ()) -> str:
+    """Return a run's id, and its name if it was given one that is not among `but`."""
+    name = run.get("name")
+    return " ".join(dict.fromkeys(filter(None, [run["id"], None if name in but else name])))
 
 
 def title(run: RunDict) -> str:
@@ -127,6 +129,21 @@ def progress_text(run: RunDict) -> str:
     return " · ".join(parts)
 
 
+def progress_short(run: RunDict) -> str:
+    """Write a run's progress for a table's cell: ``epoch 2/3``."""
+    progress = run.get("progress") or {}
+    for one, many in (("epoch", "epochs"), ("batch", "batches")):
+        if progress.get(one) is not None:
+            total = progress.get(many)
+            return f"{one} {progress[one]}" + (f"/{total}" if total else "")
+    return ""
+
+
+def step_name(run: RunDict) -> str:
+    """Return what a run's steps count: Keras' epochs, or whatever `lepton.log` was called for."""
+    return "epoch" if (run.get("progress") or {}).get("epoch") is not None else "step"
+
+
 def bar(share: float, label: str) -> str:
     """Draw a progress bar; the text beside it says the same."""
     return f'<progress max="1" value="{share:.3f}" title="{escape(label)}"></progress>'
@@ -146,18 +163,18 @@ def points(rows: Rows, metric: str) -> list[tuple[float, float]]:
     ]
 
 
-def charts(rows: Rows) -> str:
-    """Draw a run's loss, and beside it the first metric of which more is better."""
+def charts(rows: Rows, steps: str = "step") -> str:
+    """Draw a run's loss, and beside it the first metric of which more is better, over `steps`."""
     names = list(dict.fromkeys(key for row in rows for key in row if key not in {"step", "t"}))
     first = leading(names)
     if first is None:
         return ""
-    gains = [family(name) for name in names if better(name) == "max"]
+    gains = [family(name) for name in names if is_score(name) and better(name) == "max"]
     shown = dict.fromkeys([family(first), *gains[:1]])
-    return "".join(_family_chart(rows, base) for base in shown)
+    return "".join(_family_chart(rows, base, steps) for base in shown)
 
 
-def _family_chart(rows: Rows, base: str) -> str:
+def _family_chart(rows: Rows, base: str, steps: str) -> str:
     training = Series("training", points(rows, base))
     validation = Series("validation", points(rows, f"val_{base}"), COLOURS[1])
-    return chart([training, validation], base)
+    return chart([training, validation], base, across=steps)

@@ -7,18 +7,21 @@ import codecs
 import fcntl
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from lepton_jlab.runs.child_streams import SHIFT_IN, SHIFT_OUT
 from lepton_jlab.runs.forkserver import Child, ForkServer
 
 _PIPE = 1024 * 1024  # bytes the kernel holds, so that few wake-ups read much
 _READ = 256 * 1024
 _REST = 0.005  # seconds between two reads of one pipe: 200 wake-ups a second at most
 _LAST_WORDS = 0.5  # seconds for what a dead child has left in its socket
+_SHIFTS = re.compile(f"([{SHIFT_OUT}{SHIFT_IN}])")
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
@@ -40,7 +43,7 @@ class Process:
 
     def __init__(self, child: Child, pipes: Mapping[str, int], messages: socket.socket) -> None:
         self.child = child
-        self._pipes = {stream: _Pipe(fd) for stream, fd in pipes.items()}
+        self._pipes = [_Pipe(stream, fd) for stream, fd in pipes.items()]
         self._messages = messages
         self._reader: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
@@ -76,8 +79,8 @@ class Process:
     async def execute(self, spec: Mapping[str, Any], listener: Listener) -> dict[str, Any] | None:
         """Run one cell; return its ``end`` message, or None when the child died without one."""
         self._listener = listener
-        for stream, pipe in self._pipes.items():
-            pipe.watch(partial(self._hear, stream, pipe))
+        for pipe in self._pipes:
+            pipe.watch(partial(self._hear, pipe))
         talk = asyncio.ensure_future(self._converse(spec, listener))
         death = asyncio.ensure_future(self.child.status())
         try:
@@ -90,7 +93,7 @@ class Process:
             for task in (talk, death):
                 task.cancel()
                 task.add_done_callback(_retrieve)
-            for pipe in self._pipes.values():
+            for pipe in self._pipes:
                 pipe.ignore()
             self._drain()
             self._listener = None
@@ -114,14 +117,14 @@ class Process:
 
     def resume(self) -> None:
         """Read output again after the listener has refused it."""
-        for pipe in self._pipes.values():
+        for pipe in self._pipes:
             pipe.resume()
 
     def close(self) -> None:
         """Let go of the child; it ends, if it has not."""
         self.child.close()
         self._messages.close()
-        for pipe in self._pipes.values():
+        for pipe in self._pipes:
             pipe.close()
 
     async def _lines(self) -> AsyncIterator[dict[str, Any]]:
@@ -132,19 +135,21 @@ class Process:
             for line in lines:
                 yield json.loads(line)
 
-    def _hear(self, stream: str, pipe: _Pipe) -> None:
+    def _hear(self, pipe: _Pipe) -> None:
         assert self._listener is not None
         if not self._listener.may_read():
             pipe.ignore()
-        elif (text := pipe.read()) is not None:
-            self._listener.text(stream, text)
+        elif (pieces := pipe.read()) is not None:
+            for stream, text in pieces:
+                self._listener.text(stream, text)
             pipe.rest()
 
     def _drain(self) -> None:
         assert self._listener is not None
-        for stream, pipe in self._pipes.items():
-            while (text := pipe.read()) is not None:
-                self._listener.text(stream, text)
+        for pipe in self._pipes:
+            while (pieces := pipe.read()) is not None:
+                for stream, text in pieces:
+                    self._listener.text(stream, text)
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:
@@ -155,14 +160,15 @@ def _retrieve(task: asyncio.Future[Any]) -> None:
 class _Pipe:
     """The reading end of a text pipe, read now and then rather than at each byte."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, stream: str, fd: int) -> None:
         self._fd = fd
+        self._own = self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._callback: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def read(self) -> str | None:
-        """Return what is there, or None."""
+    def read(self) -> list[tuple[str, str]] | None:
+        """Return what is there, as pieces with their stream, or None."""
         try:
             part = os.read(self._fd, _READ)
         except BlockingIOError:
@@ -170,7 +176,15 @@ class _Pipe:
         if not part:
             self.ignore()
             return None
-        return self._decoder.decode(part)
+        pieces = []
+        for piece in _SHIFTS.split(self._decoder.decode(part)):
+            if piece == SHIFT_OUT:
+                self._stream = "stderr"
+            elif piece == SHIFT_IN:
+                self._stream = self._own
+            elif piece:
+                pieces.append((self._stream, piece))
+        return pieces
 
     def watch(self, callback: Callable[[], None]) -> None:
         self._callback = callback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,20 @@ def number(value: Any) -> str:
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.4g}"
+
+
+def numbers(values: Sequence[Any]) -> list[str]:
+    """Write the values of one column, all with as many decimals as the one that needs most.
+
+    >>> numbers([0.325, 0.34041, ""]), numbers([1e-05, 0.5])
+    (['0.3250', '0.3404', ''], ['1e-05', '0.5'])
+    """
+    texts = [number(value) for value in values]
+    floats = {i for i, v in enumerate(values) if isinstance(v, float) and math.isfinite(v)}
+    decimals = max((len(texts[i].partition(".")[2]) for i in floats), default=0)
+    if decimals > 6 or any("e" in texts[i] for i in floats):
+        return texts
+    return [f"{values[i]:.{decimals}f}" if i in floats else text for i, text in enumerate(texts)]
 
 
 def moment(when: float, now: float) -> str:

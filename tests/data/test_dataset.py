@@ -235,7 +235,11 @@ def test_other_samples_are_shown_as_a_table(make_dataset: MakeDataset) -> None:
     ds = make_dataset()
     html = ds._repr_html_()
     assert "<img" not in html
-    assert "<td>4</td>" in html
+    assert '<td style="text-align:left">4</td>' in html
+    known = ds.info()["arrays"][0]
+    assert '<td style="text-align:left">x</td>' in html
+    assert f">{known['stored_bytes'] / 1000:.1f} kB<" in html
+    assert f">{known['ratio']:.3g}</td>" in html
     assert repr(ds) == "<Dataset numbers.zarr: 150 samples; x (3,) float32, y () int32>"
 
 

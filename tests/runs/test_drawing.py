@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from lepton_jlab.commands.cluster import views
 from lepton_jlab.runs import metrics, screen, words
 from lepton_jlab.runs.curve import Series, chart, sparkline
 from lepton_jlab.runs.drawing import (
@@ -193,7 +194,8 @@ def test_a_running_run_shows_progress_metrics_curves_and_output() -> None:
     assert sum(path.get("stroke-width") == "1.8" for path in curve.iter()) == 2
     assert "validation" in "".join(curve.itertext())
     assert "Epoch 1" in page.text
-    assert "<details><summary>2 names came along</summary>build (function), np" in html
+    assert "came along: build, np<" in html
+    assert {"epoch", "0", "10", "20", "30"} <= set(curve.itertext())
     text = run_text(run, [said("Epoch 1\n")], now=START + 76)
     assert text.splitlines()[0].startswith("r17 trial · running · 1 min 15 s · epoch 2 of 3")
     assert text.splitlines()[1] == "Epoch 1"
@@ -308,6 +310,90 @@ def test_a_sweep_shows_each_run_with_the_best_marked_by_what_is_better() -> None
     assert "place 1" in text
 
 
+def test_many_names_that_came_along_are_folded() -> None:
+    html = run_html(a_run(1, brought=[f"n{i} (function)" for i in range(7)]), [], [])
+    assert "<details><summary>7 names came along</summary>n0 (function), n1" in html
+
+
+def test_what_is_no_score_gets_no_star_and_a_repeated_learning_rate_no_column() -> None:
+    def trials(rate: float) -> list[dict[str, Any]]:
+        return [
+            a_run(
+                n,
+                params={"lr": 10.0**-n, "units": "64"},
+                metrics={"loss": loss, "learning_rate": rate * 10.0**-n},
+            )
+            for n, loss in ((1, 0.325), (2, 0.34041))
+        ]
+
+    for draw in (sweep_text, compare_text):
+        assert draw(trials(0.5)).count("*") == 1
+        assert "learning_rate" in draw(trials(0.5))
+        repeated = draw(trials(1.00000001))  # as float32 keeps it
+        assert "learning_rate" not in repeated
+        assert "0.3250*" in repeated
+        assert "0.3404" in repeated
+    html = sweep_html(trials(1), {}, {})
+    assert '<td style="text-align:right;white-space:nowrap">0.01</td>' in html
+    assert '<td style="text-align:left;white-space:nowrap">64</td>' in html
+
+
+def test_a_sweep_says_how_far_each_run_has_come() -> None:
+    runs = [
+        a_run(1, "running", name="trials", progress={"epoch": 5, "epochs": 8}),
+        a_run(2, "running", name="trials"),
+        a_run(3, "running", name="trials", metrics={"loss": 0.5}),
+    ]
+    html = sweep_html(runs, {"r3": [said("Epoch 1/8 ━━━━\n")]}, {}, name="s1 trials")
+    text = Reader(html).text
+    assert "epoch 5/8" in text
+    assert text.count("starting") == 1
+    assert sweep_text(runs).count("starting") == 1
+    assert text.count("trials") == 1
+    assert "r3 · loss 0.5" in text
+    assert '<details class="live" open>' in html
+
+
+def test_the_small_curves_of_a_sweep_share_one_range() -> None:
+    runs = [a_run(n, metrics={"loss": n / 3}) for n in (1, 2)]
+    histories = {
+        "r1": [{"step": n, "loss": 0.4 - n / 100} for n in range(8)],
+        "r2": [{"step": n, "loss": 0.7 - n / 100} for n in range(8)],
+    }
+    low, high = Reader(sweep_html(runs, {}, histories)).drawings
+    ends = [float(circle.get("cy", "")) for d in (low, high) for circle in d if circle.get("cy")]
+    assert ends[0] > ends[1] + 5
+
+
+def test_a_comparison_names_a_sweep_once_and_draws_loss_beside_accuracy() -> None:
+    known: dict[str, Any] = {"name": "rates", "progress": {"epoch": 4, "epochs": 4}}
+    runs = [a_run(n, **known, metrics={"accuracy": 0.5, "val_loss": n / 10}) for n in (1, 2)]
+    rows = [{"step": n, "t": START, "accuracy": n / 9, "val_loss": 1 / n} for n in range(1, 5)]
+    html = compare_html(runs, {"r1": rows, "r2": rows})
+    page = Reader(html)
+    assert "2 runs · rates" in page.text
+    assert page.text.count("rates") == 1
+    loss, accuracy = page.drawings
+    assert {"val_loss", "epoch", "1", "2", "3", "4"} <= set(loss.itertext())
+    assert {"accuracy", "epoch", "r1", "r2"} <= set(accuracy.itertext())
+    assert html.index("accuracy</th>") < html.index("val_loss</th>")
+    other = [runs[0], runs[1] | {"name": "more"}]
+    assert all(name in Reader(compare_html(other, {})).text for name in ("r1 rates", "r2 more"))
+
+
+def test_a_cluster_shows_who_is_free_and_no_address_in_a_notebook() -> None:
+    worker = {"id": "0", "host": "here", "devices": ["cpu"], "threads": 2, "memory": 4 * 10**9}
+    workers = [worker | {"run": None}, worker | {"id": "1", "run": "r7"}]
+    text, html = views(
+        {"name": "main", "engine": "local", "address": "tls://x:1", "workers": workers}
+    )
+    assert text.splitlines()[2].split() == ["0", "here", "cpu", "2", "4.0", "GB", "free"]
+    assert ">r7<" in html
+    assert "4.0 GB" in html
+    assert "tls://" in text
+    assert "tls://" not in html
+
+
 def test_a_sweep_of_a_thousand_runs_stays_small_and_shows_what_matters() -> None:
     states = ["done"] * 700 + ["failed"] * 12 + ["running"] * 2 + ["queued"] * 286
     runs = [
@@ -346,7 +432,7 @@ def test_a_comparison_ranks_shows_what_differs_and_plots_all_curves() -> None:
     assert all(label in labels for label in ("val_loss", "r1 lr=0.1", "r2 lr=0.01", "r3 lr=0.001"))
     text = compare_text(runs)
     assert "batch" not in text
-    assert text.splitlines()[1].split() == ["r3", "0.001", "0.3333*", "0.3*", "30.4", "s", "done"]
+    assert text.splitlines()[1].split() == ["r3", "0.001", "0.3*", "0.3333*", "30.4", "s", "done"]
     assert compare_text(runs, "accuracy").splitlines()[3].startswith("r1")
     assert Reader(compare_html(runs[:1], {})).text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -425,3 +426,16 @@ def test_output_arrives_while_the_run_goes_on(go):
     assert run.state == "running"
     go.touch()
     assert run.wait(30).output == "here\n"
+
+
+def test_output_and_errors_keep_their_order():
+    code = """
+import sys
+for i in range(20):
+    print("out", i)
+    print("err", i, file=sys.stderr)
+"""
+    said = lepton.submit(code).wait(60).messages()
+    pieces = itertools.groupby(said, key=lambda message: message["stream"])
+    lines = [(stream, "".join(m["text"] for m in run)) for stream, run in pieces]
+    assert lines == [(f"std{s}", f"{s} {i}\n") for i in range(20) for s in ("out", "err")]
