@@ -53,8 +53,6 @@ class Attempt:
             kept = end is not None and self._spec.get("keep") is not None
             if end is None:
                 end = await self._describe_death()
-            elif not kept and self._reason is None:
-                await self._process.child.status()
         finally:
             watch.cancel()
             if self._killer is not None:

@@ -142,7 +142,8 @@ def _plots(
     shown = list(
         filter(None, [metric, opposite(metric, (n for n in logged if n not in {"step", "t"}))])
     )
-    steps = "epoch" if all(page.step_name(run) == "epoch" for run in runs) else "step"
+    counted = {page.step_name(run) for run in runs if histories.get(run["id"])}
+    steps = counted.pop() if len(counted) == 1 else "step"
     across = _differing(runs)
     plots = []
     for name in shown:

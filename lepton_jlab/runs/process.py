@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.child_streams import SHIFT_IN, SHIFT_OUT
 from lepton_jlab.runs.forkserver import Child, ForkServer
 
@@ -120,6 +121,12 @@ class Process:
         for pipe in self._pipes:
             pipe.resume()
 
+    async def leave(self) -> None:
+        """Wait until a child that has said its last word is gone, then let go of it."""
+        with suppress(ClusterError, TimeoutError):
+            await asyncio.wait_for(self.child.status(), _LAST_WORDS)
+        self.close()
+
     def close(self) -> None:
         """Let go of the child; it ends, if it has not."""
         self.child.close()
@@ -203,6 +210,12 @@ class _Pipe:
         if self._timer is not None:
             self._timer.cancel()
         asyncio.get_running_loop().remove_reader(self._fd)
+
+    async def leave(self) -> None:
+        """Wait until a child that has said its last word is gone, then let go of it."""
+        with suppress(ClusterError, TimeoutError):
+            await asyncio.wait_for(self.child.status(), _LAST_WORDS)
+        self.close()
 
     def close(self) -> None:
         self.ignore()

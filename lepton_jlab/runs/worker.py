@@ -70,6 +70,8 @@ class RunWorker(WorkerPlugin):
         self._kept_timers: dict[str, asyncio.TimerHandle] = {}
         self._releases: dict[str, asyncio.Event] = {}
         self._server: ForkServer | None = None
+        self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._leaving.set_result(None)
         self._spare: asyncio.Task[Process] | None = None
         self._shares_disk = self._reads_token()
         self._folder = self._own_folder()
@@ -162,6 +164,8 @@ class RunWorker(WorkerPlugin):
             "folder": str(self._run_folder(spec)),
         }
         try:
+            if os.environ.get("CUDA_VISIBLE_DEVICES"):  # a run has its GPU's memory to itself
+                await asyncio.wait({self._leaving})
             process = await self._process(keep)
         except (ClusterError, OSError) as error:
             self._preparing.pop(run)
@@ -178,7 +182,7 @@ class RunWorker(WorkerPlugin):
                 if kept:
                     self._retain(keep, process)
                 else:
-                    process.close()
+                    self._leaving = asyncio.ensure_future(process.leave())
             if not self._shares_disk:
                 await self._ship(run, Path(spec["folder"]))
         self._outbox.put({**end, "run": run}, urgent=last)

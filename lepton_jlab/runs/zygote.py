@@ -33,6 +33,7 @@ from typing import Any
 from lepton_jlab.runs import child_streams, linux
 from lepton_jlab.runs.preload import preload
 
+_GLANCE = 0.1  # seconds between two looks at whether its folder is still there
 _MAXRSS_UNIT = 1024 if linux.LINUX else 1  # of ru_maxrss, bytes
 
 
@@ -103,7 +104,8 @@ class Server:
         self._selector.register(self._woken, selectors.EVENT_READ)
         end = time.monotonic() + self._patience
         while True:
-            pause = None if self._connections else max(0.0, end - time.monotonic())
+            left = max(0.0, end - time.monotonic())
+            pause = None if self._connections else min(left, _GLANCE)
             for key, _ in self._selector.select(pause):
                 if key.fileobj is self._listener:
                     self._accept()
@@ -113,7 +115,8 @@ class Server:
                 elif key.data in self._connections and (birth := self._hear(key.data)):
                     self._close()
                     return birth
-            if not self._connections and time.monotonic() >= end and self._retire():
+            over = time.monotonic() >= end or not self._path.exists()  # its host has ended
+            if not self._connections and over and self._retire():
                 return None
             if self._connections or time.monotonic() >= end:
                 end = time.monotonic() + self._linger
