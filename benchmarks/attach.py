@@ -34,7 +34,7 @@ assert run.output.count("\\n") == {lines} + 1, run.output.count("\\n")
 assert len(run.history) == 1000, len(run.history)
 """
 _DRAW = """
-from lepton_jlab.runs import live
+from lepton_jlab.runs.views import live
 live.show(run)
 """
 

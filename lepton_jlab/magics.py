@@ -81,7 +81,7 @@ def _answer(ip: InteractiveShell, place: Place, line: str, cell: str = "") -> No
 
 def _follow(result: Result, *, drawn: bool) -> None:
     """Draw runs in the cell, from now on; wait for them if that was asked for."""
-    from lepton_jlab.runs import live
+    from lepton_jlab.runs.views import live
 
     if drawn:
         for work in result.work:

@@ -131,7 +131,7 @@ class _Followed:
         elif message["type"] == "display" and not message.get("update"):
             self._write("stdout", message["data"].get("text/plain", "") + "\n")
         elif message["type"] == "error":
-            from lepton_jlab.runs.output import traceback_text
+            from lepton_jlab.runs.views.output import traceback_text
 
             self._write("stderr", traceback_text(message["traceback"]) + "\n")
 
@@ -151,7 +151,7 @@ class _Followed:
 
 
 def _line(facts: dict[str, Any]) -> str:
-    from lepton_jlab.runs import page
+    from lepton_jlab.runs.views import page
 
     message = (facts["error"] or {}).get("message", "")
     parts = [page.title(facts), facts["state"], page.span(facts), message]

@@ -35,8 +35,8 @@ def start(args: Namespace, context: Context) -> Result:
 @action("cluster list")
 def list_(_args: Namespace, context: Context) -> Result:
     """List the clusters that run."""
-    from lepton_jlab.runs import page
-    from lepton_jlab.runs.table import Cell, Table
+    from lepton_jlab.runs.views import page
+    from lepton_jlab.runs.views.table import Cell, Table
 
     infos = [cluster.info() for cluster in lepton.clusters()]
     if not infos:
@@ -99,8 +99,9 @@ def _one(cluster: Cluster, args: Namespace) -> Result:
 
 def views(info: dict[str, Any]) -> tuple[str, str]:
     """Write what `Cluster.info` says, as text and as HTML."""
-    from lepton_jlab.runs import page, words
-    from lepton_jlab.runs.table import Cell, Table
+    from lepton_jlab.runs import words
+    from lepton_jlab.runs.views import page
+    from lepton_jlab.runs.views.table import Cell, Table
 
     count = len(info["workers"])
     about = f"{info['engine']}, {count} worker{'s' * (count != 1)}"

@@ -35,8 +35,9 @@ def info(args: Namespace, _context: Context) -> Result:
 def list_(args: Namespace, context: Context) -> Result:
     """List the datasets in a folder and below it."""
     from lepton_jlab.data import find_datasets
-    from lepton_jlab.runs import page, words
-    from lepton_jlab.runs.table import Cell, Table
+    from lepton_jlab.runs import words
+    from lepton_jlab.runs.views import page
+    from lepton_jlab.runs.views.table import Cell, Table
 
     found = find_datasets(args.folder)
     if not found:
@@ -58,7 +59,7 @@ def _one(dataset: Dataset) -> Result:
 def _arrays(info: dict[str, Any]) -> str:
     """Write the arrays of a dataset, and of those inside it, as a table."""
     from lepton_jlab.runs import words
-    from lepton_jlab.runs.table import Cell, Table
+    from lepton_jlab.runs.views.table import Cell, Table
 
     table = Table(["array", "shape", "dtype", "chunks", "stored", "ratio"], frozenset({4, 5}))
 

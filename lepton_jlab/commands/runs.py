@@ -63,8 +63,8 @@ def run(args: Namespace, context: Context) -> Result:
 @action("runs list")
 def list_(args: Namespace, context: Context) -> Result:
     """List the runs."""
-    from lepton_jlab.runs.drawing import listing_html, listing_text
     from lepton_jlab.runs.run import runs
+    from lepton_jlab.runs.views.drawing import listing_html, listing_text
 
     found = runs(None if args.state else args.limit)
     if args.state:
@@ -83,8 +83,8 @@ def list_(args: Namespace, context: Context) -> Result:
 @action("runs show")
 def show(args: Namespace, context: Context) -> Result:
     """Show a run or a sweep, or what it printed."""
-    from lepton_jlab.runs import page
-    from lepton_jlab.runs.output import arranged
+    from lepton_jlab.runs.views import page
+    from lepton_jlab.runs.views.output import arranged
 
     work = find(args.id, context)
     if not args.output:
@@ -131,7 +131,7 @@ def cancel(args: Namespace, context: Context) -> Result:
 @action("runs compare")
 def compare(args: Namespace, context: Context) -> Result:
     """Compare runs."""
-    from lepton_jlab.runs.drawing import compare_html, compare_text
+    from lepton_jlab.runs.views.drawing import compare_html, compare_text
 
     runs = {run.id: run for run in each(find(key, context) for key in args.id)}
     rows = [run.to_dict() for run in runs.values()]
@@ -255,7 +255,7 @@ def _importing_from(folder: Path | None) -> Iterator[None]:
 
 
 def _text(work: Work, lines: int = 40) -> str:
-    from lepton_jlab.runs.drawing import run_text, sweep_text
+    from lepton_jlab.runs.views.drawing import run_text, sweep_text
 
     if isinstance(work, lepton.Sweep):
         return sweep_text([run.to_dict() for run in work], name=_called(work))

@@ -24,7 +24,7 @@ ROWS = 5
 CELLS = 8  # values of one sample that a table shows
 LONGEST_SIDE = 96  # of a picture, in pixels
 
-# The look of lepton_jlab.runs.page, from which nothing is imported here. Alignment is said at each
+# The look of runs/views/page.py, from which nothing is imported here. Alignment is said at each
 # cell: JupyterLab's own rule for tables in an output is as strong as one of these.
 STYLE = """<style>
 .lepton-ds{font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);max-width:920px;

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_jlab.errors import ClusterError
-from lepton_jlab.runs.child_limits import private_bytes
+from lepton_jlab.runs.child.limits import private_bytes
 from lepton_jlab.runs.forkserver import describe_exit
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process

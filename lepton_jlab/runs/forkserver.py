@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
-from lepton_jlab.runs import linux
+from lepton_jlab.runs.child import linux
 
 _LONGEST_PATH = 100  # bytes; the kernel takes 107
 _PAUSE = 0.01  # seconds between two looks
@@ -292,6 +292,6 @@ async def _answer(reader: asyncio.StreamReader) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from lepton_jlab.runs.zygote import main
+    from lepton_jlab.runs.child.zygote import main
 
     main()

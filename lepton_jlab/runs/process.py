@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from lepton_jlab.errors import ClusterError
-from lepton_jlab.runs.child_streams import SHIFT_IN, SHIFT_OUT
+from lepton_jlab.runs.child.streams import SHIFT_IN, SHIFT_OUT
 from lepton_jlab.runs.forkserver import Child, ForkServer
 
 _PIPE = 1024 * 1024  # bytes the kernel holds, so that few wake-ups read much
@@ -210,12 +210,6 @@ class _Pipe:
         if self._timer is not None:
             self._timer.cancel()
         asyncio.get_running_loop().remove_reader(self._fd)
-
-    async def leave(self) -> None:
-        """Wait until a child that has said its last word is gone, then let go of it."""
-        with suppress(ClusterError, TimeoutError):
-            await asyncio.wait_for(self.child.status(), _LAST_WORDS)
-        self.close()
 
     def close(self) -> None:
         self.ignore()

@@ -231,7 +231,7 @@ class Run:
         return self._record
 
     def _repr_html_(self) -> str:
-        from lepton_jlab.runs.drawing import run_html
+        from lepton_jlab.runs.views.drawing import run_html
 
         return run_html(self.to_dict(), self.messages(), self.history_rows())
 
@@ -330,7 +330,7 @@ class Sweep(Sequence[Run]):
         return {"id": self.id, "name": self.name, "runs": [run.to_dict() for run in self._runs]}
 
     def _repr_html_(self) -> str:
-        from lepton_jlab.runs.drawing import chosen, sweep_html
+        from lepton_jlab.runs.views.drawing import chosen, sweep_html
 
         rows = [run.to_dict() for run in self._runs]
         shown = {row["id"] for row in chosen(rows)}

@@ -15,7 +15,7 @@ from lepton_jlab.cluster.plan import parse_bytes, parse_seconds
 from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
-from lepton_jlab.runs.names import analyse
+from lepton_jlab.runs.capture.names import analyse
 from lepton_jlab.runs.run import Run, Sweep, runs_of
 
 _FUNCTION = "function"  # what a submitted function is called in its run, and its result

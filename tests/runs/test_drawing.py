@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 import pytest
 
 from lepton_jlab.commands.cluster import views
-from lepton_jlab.runs import metrics, screen, words
-from lepton_jlab.runs.curve import Series, chart, sparkline
-from lepton_jlab.runs.drawing import (
+from lepton_jlab.runs import metrics, words
+from lepton_jlab.runs.views import screen
+from lepton_jlab.runs.views.curve import Series, chart, sparkline
+from lepton_jlab.runs.views.drawing import (
     compare_html,
     compare_text,
     listing_html,
@@ -25,7 +26,7 @@ from lepton_jlab.runs.drawing import (
     sweep_html,
     sweep_text,
 )
-from lepton_jlab.runs.output import arranged
+from lepton_jlab.runs.views.output import arranged
 
 START = 1_795_430_000.0
 VOID = {"img", "br", "hr", "meta", "input"}

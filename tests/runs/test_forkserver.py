@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from lepton_jlab.errors import ClusterError
-from lepton_jlab.runs.child_limits import private_bytes
+from lepton_jlab.runs.child.limits import private_bytes
 from lepton_jlab.runs.forkserver import connect_or_start, describe_exit
 
 

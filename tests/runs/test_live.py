@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lepton_jlab as lepton
-from lepton_jlab.runs import live
+from lepton_jlab.runs.views import live
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lepton_jlab.errors import UsageError
-from lepton_jlab.runs.names import analyse, check_missing, check_sweep
+from lepton_jlab.runs.capture.names import analyse, check_missing, check_sweep
 
 
 @pytest.mark.parametrize(

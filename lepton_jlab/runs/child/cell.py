@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from lepton_jlab.errors import LeptonError, RunError, suggestion
-from lepton_jlab.runs import child_limits
 from lepton_jlab.runs.capture import load
-from lepton_jlab.runs.child_channel import Channel
-from lepton_jlab.runs.child_shell import RunShell, words_of
+from lepton_jlab.runs.child import limits
+from lepton_jlab.runs.child.channel import Channel
+from lepton_jlab.runs.child.recorder import Recorder
+from lepton_jlab.runs.child.shell import RunShell, words_of
 from lepton_jlab.runs.log import record_with
-from lepton_jlab.runs.recorder import Recorder
 from lepton_jlab.runs.values import SavedValue, save
 from lepton_jlab.runs.words import size
 
@@ -49,8 +49,8 @@ class Cell:
         sys.argv = [spec["filename"]]
         if Path(spec["filename"]).is_file():
             names["__file__"] = spec["filename"]
-        child_limits.use_processors(spec.get("affinity"))
-        child_limits.limit_memory(spec.get("memory"))
+        limits.use_processors(spec.get("affinity"))
+        limits.limit_memory(spec.get("memory"))
         if spec.get("payload"):
             load(spec["payload"], names)
         names.update(spec.get("params") or {})

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from lepton_jlab.runs import page, words
-from lepton_jlab.runs.drawing import chosen, run_html, run_text, sweep_html, sweep_text
+from lepton_jlab.runs import words
+from lepton_jlab.runs.views import page
+from lepton_jlab.runs.views.drawing import chosen, run_html, run_text, sweep_html, sweep_text
 
 if TYPE_CHECKING:
     from lepton_jlab.runs.run import Run, Sweep

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from lepton_jlab.runs.child_channel import Channel
-from lepton_jlab.runs.event_file import EventFile
+from lepton_jlab.runs.child.channel import Channel
+from lepton_jlab.runs.child.event_file import EventFile
 
 _INTERVAL = 0.1  # seconds between two messages of progress
 

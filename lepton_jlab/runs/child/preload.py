@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from lepton_jlab.runs import child_streams, linux
+from lepton_jlab.runs.child import linux, streams
 
 # While modules are imported: OpenBLAS and Arrow would start threads, and then nothing may fork.
 _WITHOUT_THREADS = {
@@ -55,10 +55,10 @@ def preload(names: Sequence[str]) -> dict[str, Any]:
         for companion in _COMPANIONS.get(name, ()):
             _import(companion)
     if linux.LINUX:
-        from lepton_jlab.runs import child, child_shell
+        from lepton_jlab.runs.child import life, shell
 
-        child.get_ready()
-        child_shell.warm_up()
+        life.get_ready()
+        shell.warm_up()
     for name, value in before.items():
         if value is None:
             del os.environ[name]
@@ -71,7 +71,7 @@ def preload(names: Sequence[str]) -> dict[str, Any]:
     print(f"Fork server {os.getpid()} is ready after {time.monotonic() - start:.1f} s:", *loaded)
     if len(threads) > 1:
         print("IT HAS MORE THAN ONE THREAD, SO CHILDREN MAY HANG. The threads:", *threads)
-    child_streams.flush()
+    streams.flush()
     return {"pid": os.getpid(), "preloaded": loaded, "threads": threads}
 
 

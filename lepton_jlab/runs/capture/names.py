@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lepton_jlab.errors import UsageError, suggestion
-from lepton_jlab.runs.flow import Flow
+from lepton_jlab.runs.capture.flow import Flow
 
 _BUILTINS = frozenset(dir(builtins))
 # What IPython puts into every namespace; a run's own shell has them too.

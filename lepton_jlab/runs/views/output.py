@@ -9,7 +9,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from lepton_jlab.runs.screen import Screen
+from lepton_jlab.runs.views.screen import Screen
 
 Message = Mapping[str, Any]
 

@@ -30,8 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lepton_jlab.runs import child_streams, linux
-from lepton_jlab.runs.preload import preload
+from lepton_jlab.runs.child import linux, streams
+from lepton_jlab.runs.child.preload import preload
 
 _GLANCE = 0.1  # seconds between two looks at whether its folder is still there
 _MAXRSS_UNIT = 1024 if linux.LINUX else 1  # of ru_maxrss, bytes
@@ -235,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--linger", type=float, default=5.0)
     parser.add_argument("--patience", type=float, default=60.0)
     options = parser.parse_args(arguments)
-    child_streams.open_streams()
+    streams.open_streams()
     faulthandler.enable()
     # Children inherit this, so that an interrupt waits until they can take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -244,6 +244,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os._exit(0)  # whoever waits for this process can connect now
     birth = server.serve(preload([name for name in options.preload.split(",") if name]))
     if birth is not None:
-        from lepton_jlab.runs.child import live
+        from lepton_jlab.runs.child.life import live
 
         live(birth.env, birth.descriptors, birth.parent)

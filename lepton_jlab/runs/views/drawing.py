@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from lepton_jlab.runs import page, words
-from lepton_jlab.runs.columns import (
+from lepton_jlab.runs import words
+from lepton_jlab.runs.metrics import leading
+from lepton_jlab.runs.views import page
+from lepton_jlab.runs.views.columns import (
     best_of,
     is_numeric,
     metric_cells,
@@ -17,18 +19,17 @@ from lepton_jlab.runs.columns import (
     param_cells,
     param_names,
 )
-from lepton_jlab.runs.comparing import compare_html, compare_text, listing_html, listing_text
-from lepton_jlab.runs.curve import span, sparkline
-from lepton_jlab.runs.metrics import leading
-from lepton_jlab.runs.output import (
+from lepton_jlab.runs.views.comparing import compare_html, compare_text, listing_html, listing_text
+from lepton_jlab.runs.views.curve import span, sparkline
+from lepton_jlab.runs.views.output import (
     Message,
     Output,
     arranged,
     traceback_html,
     traceback_text,
 )
-from lepton_jlab.runs.page import Rows, RunDict
-from lepton_jlab.runs.table import Cell, Table
+from lepton_jlab.runs.views.page import Rows, RunDict
+from lepton_jlab.runs.views.table import Cell, Table
 
 __all__ = [
     "compare_html",

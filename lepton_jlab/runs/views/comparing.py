@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from lepton_jlab.runs import page, words
-from lepton_jlab.runs.columns import (
+from lepton_jlab.runs import words
+from lepton_jlab.runs.metrics import better, leading, opposite
+from lepton_jlab.runs.views import page
+from lepton_jlab.runs.views.columns import (
     is_numeric,
     metric_cells,
     metric_names,
     param_cells,
     param_names,
 )
-from lepton_jlab.runs.curve import COLOURS, INK, Series, chart
-from lepton_jlab.runs.metrics import better, leading, opposite
-from lepton_jlab.runs.page import Rows, RunDict
-from lepton_jlab.runs.table import Cell, Table
+from lepton_jlab.runs.views.curve import COLOURS, INK, Series, chart
+from lepton_jlab.runs.views.page import Rows, RunDict
+from lepton_jlab.runs.views.table import Cell, Table
 
 _ROWS = 50  # the best
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from lepton_jlab.runs import words
 from lepton_jlab.runs.metrics import best, is_score
-from lepton_jlab.runs.page import RunDict
-from lepton_jlab.runs.table import Cell
+from lepton_jlab.runs.views.page import RunDict
+from lepton_jlab.runs.views.table import Cell
 
 
 def metric_names(runs: Sequence[RunDict]) -> list[str]:

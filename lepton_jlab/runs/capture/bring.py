@@ -10,9 +10,15 @@ from typing import Any
 
 from lepton_jlab.errors import RunError, UsageError, suggestion
 from lepton_jlab.runs import words
-from lepton_jlab.runs.names import Names, analyse, check_missing, check_sweep, is_shells
-from lepton_jlab.runs.payload import Payload, pack, unpack
-from lepton_jlab.runs.pickling import Gauge, NotebookPickler, RunUnpickler, TooLargeError, referred
+from lepton_jlab.runs.capture.names import Names, analyse, check_missing, check_sweep, is_shells
+from lepton_jlab.runs.capture.payload import Payload, pack, unpack
+from lepton_jlab.runs.capture.pickling import (
+    Gauge,
+    NotebookPickler,
+    RunUnpickler,
+    TooLargeError,
+    referred,
+)
 
 LIMIT = 16 * 2**20
 

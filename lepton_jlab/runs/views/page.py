@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from lepton_jlab.runs import words
-from lepton_jlab.runs.curve import COLOURS, Series, chart
 from lepton_jlab.runs.metrics import better, family, is_score, leading
+from lepton_jlab.runs.views.curve import COLOURS, Series, chart
 
 RunDict = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]  # {"step": 3, "t": 1795430000.0, "loss": 0.2, …}

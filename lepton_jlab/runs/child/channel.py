@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from lepton_jlab.runs import child_streams
+from lepton_jlab.runs.child import streams
 
 Message = Mapping[str, object]
 
@@ -53,7 +53,7 @@ class Channel:
         with self._lock:
             if self._socket is None:
                 return
-            child_streams.flush()
+            streams.flush()
             with uninterrupted():
                 self.send(message)
                 self._owed += 1

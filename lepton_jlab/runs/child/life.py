@@ -14,10 +14,10 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from lepton_jlab.runs import child_keras, child_limits, child_streams, linux
-from lepton_jlab.runs.child_cell import Cell
-from lepton_jlab.runs.child_channel import Channel
-from lepton_jlab.runs.child_shell import run_shell
+from lepton_jlab.runs.child import keras_fit, limits, linux, streams
+from lepton_jlab.runs.child.cell import Cell
+from lepton_jlab.runs.child.channel import Channel
+from lepton_jlab.runs.child.shell import run_shell
 from lepton_jlab.runs.log import record_with
 
 
@@ -36,7 +36,7 @@ def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int)
     status = 1
     try:
         stdout, stderr, messages = descriptors
-        child_streams.redirect(stdout, stderr)
+        streams.redirect(stdout, stderr)
         early = _settle(env, parent)
         _serve(Channel(socket.socket(fileno=messages)), early)
         status = 0
@@ -44,7 +44,7 @@ def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int)
         pass
     except BaseException:  # noqa: BLE001  (the last place where it can be said)
         traceback.print_exc()
-        child_streams.flush()
+        streams.flush()
     finally:
         os._exit(status)
 
@@ -52,8 +52,8 @@ def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int)
 def get_ready() -> None:
     """Make what every child needs; the fork server does it once for all."""
     run_shell()
-    child_keras.report_keras()
-    child_limits.blas_libraries()
+    keras_fit.report_keras()
+    limits.blas_libraries()
 
 
 def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
@@ -66,7 +66,7 @@ def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, lambda number, _: early.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    child_limits.offer_to_oom_killer()
+    limits.offer_to_oom_killer()
     for name, value in env.items():
         if value is None:
             os.environ.pop(name, None)
@@ -103,7 +103,7 @@ def _serve(channel: Channel, early: list[int]) -> None:
         last = spec.get("keep") is None
         if last:
             atexit._run_exitfuncs()
-        child_streams.flush()
+        streams.flush()
         channel.send(cell.end())
         if last:
             return

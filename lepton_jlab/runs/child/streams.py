@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import suppress
 
-from lepton_jlab.runs import linux
+from lepton_jlab.runs.child import linux
 
 _PATIENCE = 0.05  # seconds
 SHIFT_OUT, SHIFT_IN = "\x0e", "\x0f"  # ASCII's own way to switch to another set and back

@@ -24,7 +24,7 @@ from traitlets import Type
 from traitlets.config import Config
 
 from lepton_jlab.errors import LeptonError
-from lepton_jlab.runs.child_channel import Channel, Message
+from lepton_jlab.runs.child.channel import Channel, Message
 
 
 class _Publisher(DisplayPublisher):

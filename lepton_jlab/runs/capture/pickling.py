@@ -14,8 +14,8 @@ from typing import Any
 
 import cloudpickle
 
-from lepton_jlab.runs.names import is_shells
-from lepton_jlab.runs.reducers import reduce
+from lepton_jlab.runs.capture.names import is_shells
+from lepton_jlab.runs.capture.reducers import reduce
 
 _NAMESPACE = "namespace"
 _VALUE = "value:"
