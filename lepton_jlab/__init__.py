@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from lepton_jlab.data import open_dataset as open_dataset
     from lepton_jlab.errors import LeptonError as LeptonError
     from lepton_jlab.runs.log import log as log
+    from lepton_jlab.runs.lookup import run as run
+    from lepton_jlab.runs.lookup import runs as runs
     from lepton_jlab.runs.run import Run as Run
-    from lepton_jlab.runs.run import Sweep as Sweep
-    from lepton_jlab.runs.run import run as run
-    from lepton_jlab.runs.run import runs as runs
     from lepton_jlab.runs.submit import submit as submit
+    from lepton_jlab.runs.sweep import Sweep as Sweep
 
 __version__ = "0.1.0"
 

@@ -63,7 +63,7 @@ def run(args: Namespace, context: Context) -> Result:
 @action("runs list")
 def list_(args: Namespace, context: Context) -> Result:
     """List the runs."""
-    from lepton_jlab.runs.run import runs
+    from lepton_jlab.runs.lookup import runs
     from lepton_jlab.runs.views.drawing import listing_html, listing_text
 
     found = runs(None if args.state else args.limit)
@@ -142,7 +142,8 @@ def compare(args: Namespace, context: Context) -> Result:
 @action("runs best")
 def best(args: Namespace, context: Context) -> Result:
     """Find the best run."""
-    from lepton_jlab.runs.run import best_of, runs
+    from lepton_jlab.runs.lookup import runs
+    from lepton_jlab.runs.sweep import best_of
 
     among = list(each([find(args.id, context)])) if args.id else runs()
     run = best_of(among, args.metric, args.mode)
@@ -181,7 +182,7 @@ def pull(args: Namespace, context: Context) -> Result:
 
 def find(key: str, context: Context) -> Work:
     """Return the run or sweep of that id or name, or that a variable of the notebook holds."""
-    from lepton_jlab.runs.run import run
+    from lepton_jlab.runs.lookup import run
 
     held = context.namespace.get(key)
     return held if isinstance(held, lepton.Run | lepton.Sweep) else run(key)

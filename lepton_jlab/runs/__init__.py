@@ -9,9 +9,11 @@ import sys
 from types import ModuleType
 
 from lepton_jlab.runs.log import log
-from lepton_jlab.runs.run import Run, Sweep, run
-from lepton_jlab.runs.run import runs as _list_runs
+from lepton_jlab.runs.lookup import run
+from lepton_jlab.runs.lookup import runs as _list_runs
+from lepton_jlab.runs.run import Run
 from lepton_jlab.runs.submit import submit
+from lepton_jlab.runs.sweep import Sweep
 
 __all__ = ["Run", "Sweep", "log", "run", "submit"]
 

@@ -1,4 +1,4 @@
-"""`Run` and `Sweep`: what a person holds of runs, wherever and whenever they were submitted."""
+"""`Run`: what a person holds of one run, wherever and whenever it was submitted."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.handle import get_cluster
-from lepton_jlab.errors import ClusterError, NotFoundError, RunError, UsageError, suggestion
+from lepton_jlab.errors import ClusterError, NotFoundError, suggestion
 from lepton_jlab.runs import records, transcript
 from lepton_jlab.runs import values as value_files
-from lepton_jlab.runs.metrics import better
 from lepton_jlab.runs.transcript import Message
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lepton_jlab.cluster.handle import Cluster
-
-Mode = Literal["min", "max"]
 
 _PATIENCE = 10.0  # seconds one question to a host may wait for its answer
 _ENDING = 0.05  # seconds between two looks at a host that is just ending
@@ -205,12 +202,12 @@ class Run:
         TimeoutError
             When it has not in `timeout` seconds; it goes on.
         """
-        _wait([self], timeout)
+        wait_for([self], timeout)
         return self
 
     def cancel(self, force: bool = False) -> None:
         """Interrupt it; it is killed when it does not end in the grace, or at once with `force`."""
-        _cancel([self], force)
+        cancel_all([self], force)
 
     def host(self) -> Cluster:
         """Return the cluster that runs it.
@@ -271,96 +268,6 @@ class Values(Mapping[str, Any]):
         return f"<values of {self._run.id}: {', '.join(self) or 'none'}>"
 
 
-class Sweep(Sequence[Run]):
-    """Runs that were submitted together, in order."""
-
-    def __init__(self, number: int, name: str | None, runs: Sequence[Run]) -> None:
-        self.id = f"s{number}"
-        self.name = name
-        self._runs = list(runs)
-
-    @overload
-    def __getitem__(self, index: int) -> Run: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Run]: ...
-    def __getitem__(self, index: int | slice) -> Run | list[Run]:
-        return self._runs[index]
-
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    def best(self, metric: str, mode: Mode | None = None) -> Run:
-        """Return the run whose last `metric` is best.
-
-        Parameters
-        ----------
-        mode : {"min", "max"}, optional
-            By default what is usual for a metric of that name: less loss, more of the rest.
-
-        Raises
-        ------
-        RunError
-            When no run has logged it.
-        """
-        return best_of(self._runs, metric, mode)
-
-    def table(self) -> pd.DataFrame:
-        """Return one row a run, indexed by id: state, parameters, metrics, seconds."""
-        import pandas as pd
-
-        rows = []
-        for run in self._runs:
-            record = run.to_dict()
-            seconds = (record["ended"] or time.time()) - (record["started"] or time.time())
-            row = {"id": run.id, "state": record["state"], **record["params"], **record["metrics"]}
-            rows.append({**row, "seconds": round(seconds, 3)})
-        return pd.DataFrame(rows).set_index("id")
-
-    def wait(self, timeout: float | None = None) -> Self:
-        """Return when all runs have ended; TimeoutError after `timeout` seconds, and they go on."""
-        _wait(self._runs, timeout)
-        return self
-
-    def cancel(self, force: bool = False) -> None:
-        """Cancel every run that has not ended."""
-        _cancel(self._runs, force)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return id, name and the records of the runs."""
-        return {"id": self.id, "name": self.name, "runs": [run.to_dict() for run in self._runs]}
-
-    def _repr_html_(self) -> str:
-        from lepton_jlab.runs.views.drawing import chosen, sweep_html
-
-        rows = [run.to_dict() for run in self._runs]
-        shown = {row["id"] for row in chosen(rows)}
-        messages = {run.id: run.messages() for run in self._runs if run.id in shown}
-        histories = {run.id: run.history_rows() for run in self._runs if run.id in shown}
-        called = f"{self.id} {self.name}" if self.name else self.id
-        return sweep_html(rows, messages, histories, name=called)
-
-    def __repr__(self) -> str:
-        states = [run.state for run in self._runs]
-        counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
-        return f"<Sweep {self.id}: {counts}>"
-
-
-def best_of(runs: Sequence[Run], metric: str, mode: Mode | None = None) -> Run:
-    """Return the run of `runs` whose last `metric` is best; see `Sweep.best`."""
-    scored = [(run.metrics[metric], run) for run in runs if metric in run.metrics]
-    scored = [(value, run) for value, run in scored if value == value]  # NaN is never best
-    if not scored:
-        known = sorted({name for run in runs for name in run.metrics})
-        raise RunError(
-            f"No run has logged {metric!r}.{suggestion(metric, known)} "
-            f"Logged: {', '.join(known) or 'nothing yet'}."
-        )
-    if mode not in (None, "min", "max"):
-        raise UsageError(f"mode is {mode!r}; it is 'min' or 'max'.")
-    choose = min if (mode or better(metric)) == "min" else max
-    return choose(scored, key=lambda pair: pair[0])[1]
-
-
 def runs_of(numbers: Sequence[int]) -> list[Run]:
     """Return the runs of these numbers, in order."""
     if not numbers:
@@ -370,34 +277,6 @@ def runs_of(numbers: Sequence[int]) -> list[Run]:
     return [
         Run(row) for row in records.rows("r.id BETWEEN ? AND ?", [low, high]) if row["id"] in wanted
     ]
-
-
-def runs(limit: int | None = None) -> list[Run]:
-    """Return the recorded runs, oldest first; with `limit` only the newest."""
-    return [Run(row) for row in records.rows(limit=limit)]
-
-
-def run(key: str) -> Run | Sweep:
-    """Return the run ``"r17"``, the sweep ``"s3"``, or the newest of that name.
-
-    Raises
-    ------
-    NotFoundError
-        When there is none.
-    """
-    kind, number = key[:1], key[1:]
-    if kind == "r" and number.isdecimal() and (found := runs_of([int(number)])):
-        return found[0]
-    numbers = [int(number)] if kind == "s" and number.isdecimal() else []
-    for candidate in [*numbers, *reversed(records.submission_numbers(key))]:
-        members = [Run(row) for row in records.rows("r.submission = ?", [candidate])]
-        if members:
-            sweep = members[0].sweep is not None
-            return Sweep(candidate, members[0].name, members) if sweep else members[0]
-    known = [*records.names(), *records.recent_keys(20)]
-    raise NotFoundError(
-        f"No run named {key!r}.{suggestion(key, known)} See them: %lepton runs list"
-    )
 
 
 def active_by_host(runs: Sequence[Run]) -> list[list[Run]]:
@@ -416,7 +295,8 @@ def refresh(runs: Sequence[Run]) -> None:
         run._record = current[run._number]._record
 
 
-def _wait(waited: Sequence[Run], timeout: float | None) -> None:
+def wait_for(waited: Sequence[Run], timeout: float | None) -> None:
+    """Return when all of `waited` have ended; TimeoutError after `timeout` s, and they go on."""
     end = math.inf if timeout is None else time.monotonic() + timeout
     while groups := active_by_host(waited):
         group = groups[0]
@@ -432,6 +312,7 @@ def _wait(waited: Sequence[Run], timeout: float | None) -> None:
         refresh(group)
 
 
-def _cancel(cancelled: Sequence[Run], force: bool) -> None:
+def cancel_all(cancelled: Sequence[Run], force: bool) -> None:
+    """Cancel those of `cancelled` that have not ended."""
     for group in active_by_host(cancelled):
         group[0].host().channel.call("cancel", runs=[run.id for run in group], force=force)

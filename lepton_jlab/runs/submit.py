@@ -16,7 +16,8 @@ from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.names import analyse
-from lepton_jlab.runs.run import Run, Sweep, runs_of
+from lepton_jlab.runs.run import Run, runs_of
+from lepton_jlab.runs.sweep import Sweep
 
 _FUNCTION = "function"  # what a submitted function is called in its run, and its result
 _RESULT = "result"

@@ -15,7 +15,8 @@ from lepton_jlab.runs.views import page
 from lepton_jlab.runs.views.drawing import chosen, run_html, run_text, sweep_html, sweep_text
 
 if TYPE_CHECKING:
-    from lepton_jlab.runs.run import Run, Sweep
+    from lepton_jlab.runs.run import Run
+    from lepton_jlab.runs.sweep import Sweep
 
 Target = TypeVar("Target", "Run", "Sweep")
 
