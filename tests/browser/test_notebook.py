@@ -60,7 +60,9 @@ def test_a_notebook_run_by_hand_draws_its_runs_and_keeps_them(page: Any, lab: An
     choice = page.locator(".jp-Dialog")
     choice.get_by_role("button", name="No Kernel").click()
     choice.wait_for(state="detached")
-    for text in ("2 runs: 2 done", "a is 1", "a is 2"):
+    sent.wait_for(2, "2 runs: 2 done")
+    for fold, text in enumerate(("a is 1", "a is 2")):
+        sent.output(2).locator("summary").nth(fold).click()
         sent.wait_for(2, text)
     curves = sent.output(3).locator("img")
     assert curves.evaluate_all("all => all.length && all.every(image => image.naturalWidth > 0)")

@@ -73,7 +73,7 @@ def test_an_error_in_fit_is_the_users_own(keras_worker):
     heard = keras_worker.run(MODEL + "model.fit(x, y[:3])")
     assert heard.error["kind"] == "exception"
     assert heard.error["message"].startswith("ValueError: Data cardinality")
-    assert "reported_fit" not in "\n".join(heard.error["traceback"])
+    assert "keras_fit" not in "\n".join(heard.error["traceback"])
 
 
 def test_a_model_can_be_pulled_and_loaded(keras_worker):
