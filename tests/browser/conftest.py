@@ -39,7 +39,7 @@ class Lab:
     root: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run ``jupyter lab`` on a free port."""
     home = tmp_path_factory.mktemp("lab")
@@ -81,7 +81,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         server.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright holds the thread's event loop until it ends
 def browser() -> Iterator[Any]:
     """Start Chromium; without one the tests of this folder are skipped."""
     sync_api = pytest.importorskip("playwright.sync_api")

@@ -6,15 +6,14 @@ import base64
 import json
 import os
 import select
-import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from lepton_jlab.runs.child import streams
+from lepton_jlab.runs.child.interrupts import uninterrupted
 
 Message = Mapping[str, object]
 
@@ -41,7 +40,7 @@ class Channel:
         line = json.dumps(message, default=_plain, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             if self._socket is not None:
-                with uninterrupted():
+                with uninterrupted():  # half a line would garble the rest
                     self._socket.sendall(line)
 
     def send_in_order(self, message: Message) -> None:
@@ -94,23 +93,6 @@ class Channel:
     def _forget(self) -> None:
         self._socket = None
         self._lock = threading.RLock()  # another thread may have held it at the fork
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold an interrupt back until the block has ended: half a line would garble the rest."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # KeyboardInterrupt is raised in the main thread alone
-        return
-    held: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
-    try:
-        yield
-    finally:
-        if before is not None:  # None: C code has set its own
-            signal.signal(signal.SIGINT, before)
-        if held:
-            signal.raise_signal(signal.SIGINT)
 
 
 def _plain(value: object) -> object:

@@ -17,6 +17,7 @@ from typing import NoReturn
 from lepton_jlab.runs.child import keras_fit, limits, linux, streams
 from lepton_jlab.runs.child.cell import Cell
 from lepton_jlab.runs.child.channel import Channel
+from lepton_jlab.runs.child.interrupts import INTERRUPTS
 from lepton_jlab.runs.child.shell import run_shell
 from lepton_jlab.runs.log import record_with
 
@@ -37,8 +38,8 @@ def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int)
     try:
         stdout, stderr, messages = descriptors
         streams.redirect(stdout, stderr)
-        early = _settle(env, parent)
-        _serve(Channel(socket.socket(fileno=messages)), early)
+        _settle(env, parent)
+        _serve(Channel(socket.socket(fileno=messages)))
         status = 0
     except ConnectionError:  # the worker is gone
         pass
@@ -56,15 +57,14 @@ def get_ready() -> None:
     limits.blas_libraries()
 
 
-def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
-    """Make the forked process one of its own; return the list that takes early interrupts."""
+def _settle(env: Mapping[str, str | None], parent: int) -> None:
+    """Make the forked process one of its own."""
     os.setsid()
     linux.die_with(parent)
     linux.adopt_orphans()  # what the cell leaves in the background then ends with this process
-    early: list[int] = []
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, lambda number, _: early.append(number))
+    INTERRUPTS.install()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     limits.offer_to_oom_killer()
     for name, value in env.items():
@@ -78,26 +78,26 @@ def _settle(env: Mapping[str, str | None], parent: int) -> list[int]:
     os.register_at_fork(after_in_child=functools.partial(record_with, None))
     builtins.input = getpass.getpass = _no_input
     sys.breakpointhook = functools.partial(_no_input, "breakpoint()")
-    return early
 
 
-def _serve(channel: Channel, early: list[int]) -> None:
+def _serve(channel: Channel) -> None:
     """Execute what the worker sends: one cell, or with `keep` all until it closes the channel."""
     get_ready()
     shell = run_shell()
     shell.channel = channel
+    first = True
     while (spec := channel.receive()) is not None:
+        if not first:
+            INTERRUPTS.forget()
+        first = False
         cell = Cell(spec, shell, channel)
         try:
             try:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                if early:
-                    early.clear()
-                    raise KeyboardInterrupt
+                INTERRUPTS.begin()
                 cell.prepare()
                 cell.execute()
-            finally:  # from here to the next cell, interrupts are for nobody
-                signal.signal(signal.SIGINT, lambda *_: None)
+            finally:
+                INTERRUPTS.end()
         except BaseException as error:  # noqa: BLE001  (whatever it is, it is the cell's)
             cell.fail(error)
         last = spec.get("keep") is None
