@@ -18,7 +18,7 @@ _home = Path(tempfile.mkdtemp(prefix="lepton-tests-"))
 for _name in _FOLDERS:
     os.environ[_name] = str(_home / _name.lower())
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A shell that starts the tests in the background has them ignore interrupts, and their children too.
+# A shell that starts the tests in the background has them and their children ignore interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
