@@ -98,6 +98,27 @@ def test_training_can_be_interrupted(keras_worker):
     assert heard.end["state"] == "cancelled"
 
 
+def test_an_interrupt_that_something_swallows_cancels_all_the_same(keras_worker):
+    """Keras itself does so in `pythonify_logs`, while it waits for a batch."""
+
+    async def interrupt(conversation):
+        await conversation.until(lambda heard: heard.of("progress"))
+        conversation.child.interrupt()
+
+    heard = keras_worker.run(
+        MODEL + "import time\n"
+        "class Deaf(keras.callbacks.Callback):\n"
+        "    def on_train_batch_end(self, batch, logs=None):\n"
+        "        try:\n"
+        "            time.sleep(0.05)\n"
+        "        except BaseException:\n"
+        "            pass\n"
+        "model.fit(x, y, epochs=10**6, callbacks=[Deaf()])",
+        meanwhile=interrupt,
+    )
+    assert heard.end["state"] == "cancelled"
+
+
 def test_children_do_not_share_keras_random_state(keras_worker):
     code = "import keras\nprint(float(keras.random.normal(())))"
     assert keras_worker.run(code).text != keras_worker.run(code).text

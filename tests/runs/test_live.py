@@ -13,7 +13,7 @@ from lepton_jlab.runs.views import live
 pytestmark = pytest.mark.integration
 
 CELLS = [
-    "import lepton_jlab as lepton\nfrom lepton_jlab.runs import live",
+    "import lepton_jlab as lepton\nfrom lepton_jlab.runs.views import live",
     """
 run = lepton.submit('''
 for step in range(5):
