@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -45,7 +46,7 @@ def main() -> int:
     begin = time.monotonic()
     try:
         with _progress():
-            client.execute()
+            client.execute(stderr=subprocess.DEVNULL)  # TensorFlow says a lot when it starts
     except CellExecutionError as error:
         failed = True
         print(f"\nA cell failed:\n{error}", file=sys.stderr)
@@ -85,6 +86,8 @@ def _titles(notebook: nbformat.NotebookNode) -> dict[int, str]:
 def _show(cell: nbformat.NotebookNode) -> None:
     """Print what a cell said, as a terminal can show it."""
     for output in cell.outputs:
+        if output.get("name") == "stderr":
+            continue
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
         if text.strip() and not text.startswith("<"):
             print("  " + text.rstrip().replace("\n", "\n  "), flush=True)

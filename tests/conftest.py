@@ -35,6 +35,17 @@ def private_folders() -> Iterator[Path]:
     assert not left, f"clusters left behind by tests: {left}"
 
 
+@pytest.fixture
+def no_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Records of its own, without any run of the tests before."""
+    from lepton_jlab.config import data_folder
+
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "no-records"))
+    data_folder.cache_clear()
+    yield
+    data_folder.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def light() -> Iterator[None]:
     """Clusters that are warm at once: their runs import TensorFlow themselves, if they need it."""

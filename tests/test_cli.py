@@ -57,7 +57,7 @@ def test_wrong_usage_is_status_2_and_one_line_on_stderr(terminal, line, said):
 @pytest.mark.parametrize(
     "line", ["runs show r99", "cluster info", "cluster stop nobody --json", "data info no.zarr"]
 )
-def test_what_cannot_be_done_is_status_1(terminal, line):
+def test_what_cannot_be_done_is_status_1(no_records, terminal, line):
     status, out, err = terminal(line)
     assert status == 1
     assert out == ""

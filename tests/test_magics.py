@@ -118,7 +118,7 @@ def test_a_cell_whose_line_is_wrong_runs_nothing(notebook, line):
     assert "ran" not in notebook.shell.user_ns
 
 
-def test_without_a_cluster_a_run_says_how_to_start_one(notebook):
+def test_without_a_cluster_a_run_says_how_to_start_one(no_records, notebook):
     assert "%lepton cluster start" in notebook.fail("%%lepton run\n1", NotFoundError)
     assert lepton.runs() == []
 
@@ -134,11 +134,11 @@ def test_a_file_that_is_not_there_is_named(notebook, tmp_path):
     assert "'train.py'" in printed
 
 
-def test_an_unknown_run_is_named(notebook):
+def test_an_unknown_run_is_named(no_records, notebook):
     assert "'r99'" in notebook.fail("%lepton runs show r99", NotFoundError)
 
 
-def test_listings_without_entries(notebook):
+def test_listings_without_entries(no_records, notebook):
     assert json.loads(notebook.run("%lepton cluster list --json")) == []
     assert json.loads(notebook.run("%lepton runs list --json")) == []
     assert json.loads(notebook.run("%lepton data list --json")) == []
@@ -146,7 +146,7 @@ def test_listings_without_entries(notebook):
     assert "%%lepton run" in notebook.run("%lepton runs list")
 
 
-def test_names_are_expanded_as_in_other_magics(notebook):
+def test_names_are_expanded_as_in_other_magics(no_records, notebook):
     notebook.run("key = 'r99'")
     assert "'r99'" in notebook.fail("%lepton runs show {key}", NotFoundError)
 

@@ -55,9 +55,22 @@ def read(folder: Path, start: int = 0) -> list[Message]:
 
 
 def read_tail(folder: Path, size: int) -> list[Message]:
-    """Return the messages in the last `size` bytes of the record."""
+    """Return the messages in the last `size` bytes of the record, or at least the last one."""
+    files = _files(folder)
+    total = sum(path.stat().st_size for path in files)
+    messages: list[Message] = []
+    while files and not messages:
+        messages = list(_noticed(m for part in _ends(files, size) for m in _parse(part, 0)))
+        if size >= total:
+            break
+        size *= 8  # one message may be longer: a figure, or much text at once
+    return messages
+
+
+def _ends(files: list[Path], size: int) -> list[bytes]:
+    """Return the whole lines in the last `size` bytes of `files` taken together."""
     parts: list[bytes] = []
-    for path in reversed(_files(folder)):
+    for path in reversed(files):
         with path.open("rb") as file:
             length = file.seek(0, 2)
             file.seek(max(0, length - size))
@@ -66,7 +79,7 @@ def read_tail(folder: Path, size: int) -> list[Message]:
         size -= length
         if size <= 0:
             break
-    return list(_noticed(m for part in parts for m in _parse(part, 0)))
+    return parts
 
 
 def text_of(messages: Iterable[Message]) -> str:
