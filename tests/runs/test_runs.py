@@ -9,7 +9,7 @@ import sys
 
 import psutil
 import pytest
-from conditions import wait_until
+from conditions import wait_gone, wait_until
 
 import lepton_jlab as lepton
 from lepton_jlab.errors import NotFoundError, UsageError
@@ -112,7 +112,7 @@ def test_a_run_has_a_process_of_its_own_where_the_notebook_is(tmp_path, monkeypa
     run = done("import os\npid, place = os.getpid(), os.getcwd()", pull=["pid", "place"])
     assert run.values["place"] == str(tmp_path)
     assert run.values["pid"] != os.getpid()
-    assert not psutil.pid_exists(run.values["pid"])
+    wait_gone([run.values["pid"]])
     again = lepton.submit("leak = 1").wait(30)
     assert again.state == "done"
     assert lepton.submit("print('leak' in globals())").wait(30).output == "False\n"
