@@ -76,7 +76,8 @@ def _open_url(where: str) -> Node:
         return _open(where, where)
     except ImportError as error:
         library = REMOTE.get(scheme, f"the fsspec library for {scheme}://")
-        raise MissingDependencyError(f"{library}, which reads {scheme}://,", "remote") from error
+        extra = {"https": "http", "gcs": "gs"}.get(scheme, scheme)
+        raise MissingDependencyError(f"{library}, which reads {scheme}://,", extra) from error
 
 
 def _open_zip(path: Path) -> Node:

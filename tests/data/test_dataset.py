@@ -140,7 +140,7 @@ def test_a_url_whose_library_is_missing_says_which() -> None:
     try:
         import s3fs  # noqa: F401
     except ImportError:
-        with pytest.raises(MissingDependencyError, match=r"s3fs.*lepton_jlab\[remote\]"):
+        with pytest.raises(MissingDependencyError, match=r"s3fs.*lepton_jlab\[s3\]"):
             open_dataset("s3://bucket/name.zarr")
 
 
