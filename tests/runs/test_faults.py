@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from conditions import alive, wait_gone, wait_until
+from held import hold, pid_of
 
 import lepton_jlab as lepton
-from lepton_jlab.runs import Run
 
 pytestmark = [pytest.mark.fault, pytest.mark.usefixtures("light", "cluster")]
 
-HELD = """
-import os, time
-from pathlib import Path
-print(os.getpid(), 'here')
-while not Path(go).exists():
-    time.sleep(0.01)
-"""
 SHARED = """
 import mmap, time
 shared = mmap.mmap(-1, 400_000_000)
@@ -34,18 +25,6 @@ while True:
     except BaseException:
         pass
 """
-
-
-def hold(go: Path, **options: object) -> Run:
-    """Return a run that executes until the file `go` is there."""
-    run = lepton.submit(HELD, namespace={"go": str(go)}, **options)
-    wait_until(lambda: "here" in run.output, about=f"{run.id} executing")
-    return run
-
-
-def pid_of(run: Run) -> int:
-    """Return the process of a held run; the newest, if it was tried again."""
-    return int([line for line in run.output.splitlines() if line.endswith("here")][-1].split()[0])
 
 
 @pytest.fixture(scope="module")

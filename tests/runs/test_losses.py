@@ -8,32 +8,13 @@ from pathlib import Path
 
 import pytest
 from conditions import family, of_folder, wait_gone, wait_until
+from held import hold, pid_of
 
 import lepton_jlab as lepton
 from lepton_jlab.cluster import connection
 from lepton_jlab.runs import Run
 
 pytestmark = [pytest.mark.fault, pytest.mark.usefixtures("light", "cluster")]
-
-HELD = """
-import os, time
-from pathlib import Path
-print(os.getpid(), 'here')
-while not Path(go).exists():
-    time.sleep(0.01)
-"""
-
-
-def hold(go: Path, **options: object) -> Run:
-    """Return a run that executes until the file `go` is there."""
-    run = lepton.submit(HELD, namespace={"go": str(go)}, **options)
-    wait_until(lambda: "here" in run.output, about=f"{run.id} executing")
-    return run
-
-
-def pid_of(run: Run) -> int:
-    """Return the process of a held run; the newest, if it was tried again."""
-    return int([line for line in run.output.splitlines() if line.endswith("here")][-1].split()[0])
 
 
 def worker_pid(cluster: lepton.Cluster, run: Run) -> int:
