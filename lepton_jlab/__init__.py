@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lepton_jlab.cluster import use_cluster as use_cluster
     from lepton_jlab.data import Dataset as Dataset
     from lepton_jlab.data import import_dataset as import_dataset
+    from lepton_jlab.data import mix as mix
     from lepton_jlab.data import open_dataset as open_dataset
     from lepton_jlab.errors import LeptonError as LeptonError
     from lepton_jlab.runs.log import log as log
@@ -28,7 +29,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "lepton_jlab.cluster": ("Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"),
-    "lepton_jlab.data": ("Dataset", "import_dataset", "open_dataset"),
+    "lepton_jlab.data": ("Dataset", "import_dataset", "mix", "open_dataset"),
     "lepton_jlab.errors": ("LeptonError",),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }

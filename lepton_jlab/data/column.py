@@ -95,21 +95,20 @@ class Column:
             return self._read(slice(start, max(start, stop)))
         return self._pick(np.arange(start, stop))
 
-    def cuts(self, least: int) -> NDArray[np.int64]:
-        """Return the positions at which stored chunks begin, and the number of samples.
+    def rows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where in the stored array the samples at `positions` are."""
+        return positions if self._rows is None else self._rows[positions]
 
-        Chunks of fewer than `least` samples are taken several at a time.
-        """
+    def cuts(self, step: int) -> NDArray[np.int64]:
+        """Return the positions of each `step`-th stored sample, and the number of samples."""
         samples = self.zarr.shape[0]
-        step = int(self.zarr.chunks[0]) or 1
-        step *= -(-least // step)
         edges = np.append(np.arange(0, samples, step), samples)
         if self._rows is None:
             return edges
         return np.unique(np.searchsorted(self._rows, edges))
 
     def _pick(self, positions: NDArray[np.int64]) -> NDArray[Any]:
-        rows = positions if self._rows is None else self._rows[positions]
+        rows = self.rows(positions)
         if len(rows) == 0:
             return self._read(slice(0, 0))
         order = np.unique(rows)  # ascending and once each, so that no chunk is decoded twice

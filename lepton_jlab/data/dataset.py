@@ -13,6 +13,7 @@ import numpy as np
 
 from lepton_jlab.data.column import Column
 from lepton_jlab.data.schema import find_members, find_roles
+from lepton_jlab.data.sizes import parse_bytes
 from lepton_jlab.data.split import Part, shares_of
 from lepton_jlab.data.store import address, open_node
 from lepton_jlab.errors import NotFoundError, suggestion
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from lepton_jlab.data.batches import Batches
     from lepton_jlab.data.store import Node
+    from lepton_jlab.data.stream.batches import Batches
 
 
 class Dataset:
@@ -38,12 +39,18 @@ class Dataset:
     """
 
     def __init__(
-        self, node: Node, where: str, inner: str = "", parts: tuple[Part, ...] = ()
+        self,
+        node: Node,
+        where: str,
+        inner: str = "",
+        parts: tuple[Part, ...] = (),
+        cache: int | None = None,
     ) -> None:
         self._node = node
         self._where = where
         self._inner = inner
         self._parts = parts
+        self._cache = cache
 
     # ---- what it is
 
@@ -108,7 +115,7 @@ class Dataset:
     def __getitem__(self, name: str) -> Dataset:
         if isinstance(name, str) and name in self.groups:
             inner = f"{self._inner}/{name}" if self._inner else name
-            return Dataset(self._node[name], self._where, inner)
+            return Dataset(self._node[name], self._where, inner, cache=self._cache)
         if isinstance(name, str) and name in self._stored:
             raise NotFoundError(f"{name!r} is an array of {self.name}: use ds.arrays[{name!r}].")
         there = f" There are: {', '.join(self.groups)}." if self.groups else " It has none inside."
@@ -151,7 +158,8 @@ class Dataset:
         values = tuple(named.values())
         parts = [(*self._parts, Part(values, i, seed)) for i in range(len(values))]
         cls = namedtuple("Split", named)  # type: ignore[misc]
-        return cls(*(Dataset(self._node, self._where, self._inner, part) for part in parts))
+        place = (self._node, self._where, self._inner)
+        return cls(*(Dataset(*place, part, self._cache) for part in parts))
 
     def batches(
         self,
@@ -161,6 +169,9 @@ class Dataset:
         rank: int = 0,
         world: int = 1,
         drop_remainder: bool = False,
+        *,
+        memory: str | int = "512MiB",
+        cache: str | int | None = None,
     ) -> Batches:
         """Return batches that Keras takes in ``fit``, ``evaluate`` and ``predict``.
 
@@ -177,32 +188,43 @@ class Dataset:
             iteration is the next epoch, with an order of its own. Keras's ``shuffle`` in ``fit``
             changes nothing.
         seed
-            The order is a function of the seed and the number of the epoch alone.
+            The order is a function of the seed and the number of the epoch, on any machine.
         rank, world
             This process's place among `world` that share the work: disjoint, covering everything,
-            equally many batches each.
+            equally many batches each, and no chunk read by two.
         drop_remainder
             Leave out what does not fill a batch.
+        memory
+            What reading may hold at a time, such as ``"256MiB"`` or a number of bytes. About a
+            third is the window in which samples are permuted: more memory, better shuffling
+            (``.window`` says how many samples). The order depends on it.
+        cache
+            Keep what is read of a remote dataset on the disk, up to this size, such as ``"10GiB"``.
 
         Raises
         ------
         DataError
-            If there are no samples, or too few for the ranks.
+            If there are no samples, too few for the ranks, or the memory is less than the chunks
+            need.
         UsageError
             If a number is out of its range.
         """
-        from lepton_jlab.data.batches import make_batches
+        from lepton_jlab.data.stream.batches import batches_of
+        from lepton_jlab.data.stream.stored import Stored
 
-        return make_batches(self, batch_size, shuffle, seed, rank, world, drop_remainder)
+        dataset = self if cache is None else _restore(*self._place, parse_bytes(cache, "cache"))
+        room = parse_bytes(memory, "memory")
+        recipe = (batch_size, shuffle, seed, rank, world, drop_remainder, room)
+        return batches_of(Stored(dataset, *recipe))
 
-    def to_tf(self, batch_size: int | None = None, **order: Any) -> Any:
+    def to_tf(self, batch_size: int | None = None, **options: Any) -> Any:
         """Return a ``tf.data.Dataset`` of batches, or of samples when `batch_size` is None.
 
         Takes what :meth:`batches` takes.
         """
         if batch_size is not None:
-            return self.batches(batch_size, **order).to_tf()
-        return self.batches(256, **order).to_tf().unbatch()
+            return self.batches(batch_size, **options).to_tf()
+        return self.batches(256, **options).to_tf().unbatch()
 
     def info(self) -> dict[str, Any]:
         """Describe what is stored: shapes, chunks, codecs and sizes, for ``data info --json``."""
@@ -226,7 +248,11 @@ class Dataset:
         return html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._where, self._inner, self._parts)
+        return _restore, (*self._place, self._cache)
+
+    @property
+    def _place(self) -> tuple[str, str, tuple[Part, ...]]:
+        return self._where, self._inner, self._parts
 
     # ---- how it is found out
 
@@ -267,7 +293,7 @@ class Dataset:
         )
 
 
-def open_dataset(path: str | os.PathLike[str]) -> Dataset:
+def open_dataset(path: str | os.PathLike[str], *, cache: str | int | None = None) -> Dataset:
     """Open a Zarr group or array as a dataset.
 
     Parameters
@@ -275,6 +301,8 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
     path
         A folder, a zip file, or a URL (``https://``, ``s3://``, ``gs://``); Zarr v2 or v3, any
         codec, also what xarray wrote. ``name.zarr/test`` opens a dataset inside another.
+    cache
+        Keep what is read of a remote dataset on the disk, up to this size, such as ``"10GiB"``.
 
     Raises
     ------
@@ -284,14 +312,17 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
         If what is there is not a Zarr dataset.
     MissingDependencyError
         If the URL needs a library that is not installed.
+    UsageError
+        If `cache` is not a size.
     """
-    return _restore(address(path), "", ())
+    kept = None if cache is None else parse_bytes(cache, "cache")
+    return _restore(address(path), "", (), kept)
 
 
-def _restore(where: str, inner: str, parts: tuple[Part, ...]) -> Dataset:
-    node = open_node(where)
+def _restore(where: str, inner: str, parts: tuple[Part, ...], cache: int | None = None) -> Dataset:
+    node = open_node(where, cache)
     if inner:
         if inner not in node:
             raise NotFoundError(f"No dataset {inner!r} in {where}.")
         node = node[inner]
-    return Dataset(node, where, inner, parts)
+    return Dataset(node, where, inner, parts, cache)

@@ -55,6 +55,7 @@ class Entry:
     begun: float = 0.0
     cancelled: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
+    streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
 
     @property
@@ -106,6 +107,9 @@ class Journal:
         elif kind == "progress":
             progress = {key: event[key] for key in ("epoch", "epochs", "batch", "batches")}
             self._later(entry, {"progress": progress})
+        elif kind == "stream":
+            entry.streams[event["report"]["stream"]] = event["report"]
+            self._later(entry, {"streams": list(entry.streams.values())})
         elif kind == "file":
             _write_part(entry.folder / event["path"], event["offset"], event["data"])
 
@@ -122,7 +126,7 @@ class Journal:
         """Record that a run goes back into the queue after `error`."""
         notice = f"\nAttempt {entry.attempt - 1} ended: {error['message']}. Trying again.\n"
         entry.output.append([{"type": "text", "stream": "stderr", "text": notice}])
-        entry.metrics = {}
+        entry.metrics, entry.streams = {}, {}
         self._write(
             entry, {"state": "queued", "started": None, "worker": None, "attempt": entry.attempt}
         )

@@ -6,6 +6,7 @@ truth that outlives them all.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS runs (
     params TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempt INTEGER NOT NULL DEFAULT 1,
     metrics TEXT NOT NULL DEFAULT '{}', progress TEXT, value_files TEXT NOT NULL DEFAULT '{}',
     phases TEXT NOT NULL DEFAULT '{}', error TEXT, worker TEXT, devices TEXT NOT NULL DEFAULT '[]',
-    environment TEXT, started REAL, ended REAL
+    environment TEXT, started REAL, ended REAL, streams TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX IF NOT EXISTS runs_of_submission ON runs(submission);
 CREATE INDEX IF NOT EXISTS active_runs ON runs(state) WHERE state IN ('queued', 'running');
@@ -42,7 +43,7 @@ SELECT r.*, s.name, s.sweep, s.code, s.options, s.brought, s.cluster, s.submitte
        s.host_pid, s.host_created
 FROM runs r JOIN submissions s ON s.id = r.submission
 """
-_JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices"}
+_JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
 _JSON |= {"environment", "options", "brought"}
 _threads = threading.local()
 
@@ -173,10 +174,18 @@ def _database() -> sqlite3.Connection:
         database.row_factory = sqlite3.Row
         # WAL: readers never wait for the host; NORMAL loses nothing when a process is killed.
         database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+        _add_missing(database)
         path.chmod(0o600)
         _threads.path, _threads.database = path, database
     connection: sqlite3.Connection = _threads.database
     return connection
+
+
+def _add_missing(database: sqlite3.Connection) -> None:
+    """Give a file of an earlier version the columns that came later."""
+    if not any(row["name"] == "streams" for row in database.execute("PRAGMA table_info(runs)")):
+        with contextlib.suppress(sqlite3.OperationalError):  # another process was quicker
+            database.execute("ALTER TABLE runs ADD COLUMN streams TEXT NOT NULL DEFAULT '[]'")
 
 
 def _insert(table: str, columns: Iterable[str]) -> str:

@@ -126,6 +126,11 @@ class Run:
         return dict(self._current()["phases"])
 
     @property
+    def streams(self) -> list[dict[str, Any]]:
+        """How its data came: the newest `StreamReport` of each stream that it read, as a dict."""
+        return list(self._current()["streams"])
+
+    @property
     def code(self) -> str:
         """The cell's source."""
         code: str = self._record["code"]
@@ -179,6 +184,7 @@ class Run:
             "metrics": record["metrics"],
             "values": list(record["value_files"]),
             "phases": record["phases"],
+            "streams": record["streams"],
             "error": record["error"],
             "cluster": record["cluster"],
             "worker": record["worker"],

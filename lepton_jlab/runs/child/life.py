@@ -12,14 +12,18 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from lepton_jlab.data.stream import watchers
 from lepton_jlab.runs.child import keras_fit, limits, linux, streams
 from lepton_jlab.runs.child.cell import Cell
 from lepton_jlab.runs.child.channel import Channel
 from lepton_jlab.runs.child.interrupts import INTERRUPTS
 from lepton_jlab.runs.child.shell import run_shell
-from lepton_jlab.runs.log import record_with
+from lepton_jlab.runs.log import record_with, recorder
+
+if TYPE_CHECKING:
+    from lepton_jlab.data.stream.report import StreamReport
 
 
 def live(env: Mapping[str, str | None], descriptors: Sequence[int], parent: int) -> NoReturn:
@@ -54,7 +58,13 @@ def get_ready() -> None:
     """Make what every child needs; the fork server does it once for all."""
     run_shell()
     keras_fit.report_keras()
+    watchers.watch(_record_stream)
     limits.blas_libraries()
+
+
+def _record_stream(report: StreamReport) -> None:
+    if (own := recorder()) is not None:
+        own.stream(report)
 
 
 def _settle(env: Mapping[str, str | None], parent: int) -> None:

@@ -1,13 +1,17 @@
-"""What one run measures: sent to its worker, and written beside as TensorBoard events."""
+"""What one run measures, and how its data come: sent to its worker; TensorBoard events beside."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lepton_jlab.runs.child.channel import Channel
 from lepton_jlab.runs.child.event_file import EventFile
+
+if TYPE_CHECKING:
+    from lepton_jlab.data.stream.report import StreamReport
 
 _INTERVAL = 0.1  # seconds between two messages of progress
 
@@ -39,6 +43,10 @@ class Recorder:
                 self._events.scalars(values, step)
             except (ImportError, OSError):  # no TensorBoard, or a full disk: a run goes on
                 self._with_events = False
+
+    def stream(self, report: StreamReport) -> None:
+        """Keep how a stream of data goes."""
+        self._channel.send({"type": "stream", "report": report.to_dict()})
 
     def due(self) -> bool:
         """Whether a message of progress may be sent: at most ten a second are."""

@@ -74,6 +74,8 @@ def run_html(
         items = run["metrics"].items()
         listed = " · ".join(f"{escape(n)} <b>{escape(words.number(v))}</b>" for n, v in items)
         parts.append(f"<p>{listed}</p>")
+    if told := page.stream_text(run):
+        parts.append(f"<p><i>{escape(told)}</i></p>")
     parts += [page.charts(history, page.step_name(run)), _output_html(run, output)]
     if run.get("values"):
         parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
@@ -92,7 +94,7 @@ def run_text(
     head = [page.title(run), run["state"], page.span(run, now)]
     if run["state"] == "running":
         head.append(page.progress_text(run))
-    head.append(page.metrics_text(run.get("metrics") or {}))
+    head += [page.metrics_text(run.get("metrics") or {}), page.stream_text(run)]
     parts = [" · ".join(filter(None, head)), output.text(lines=lines)]
     parts.append(traceback_text(_traceback(run, output)) or _error_line(run))
     return "\n".join(filter(None, parts))

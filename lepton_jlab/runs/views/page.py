@@ -154,6 +154,16 @@ def metrics_text(metrics: Mapping[str, Any]) -> str:
     return " · ".join(f"{name} {words.number(value)}" for name, value in metrics.items())
 
 
+def stream_text(run: RunDict) -> str:
+    """Write how the data of a run came, and what would help if it waited for them."""
+    streams = run.get("streams") or []
+    if not streams:
+        return ""
+    main = max(streams, key=lambda report: report["samples"])
+    told = f"data: {main['samples_per_second']:,.0f} samples/s, waited {main['waited_share']:.1%}"
+    return f"{told}. {main['advice']}" if main["advice"] else told
+
+
 def points(rows: Rows, metric: str) -> list[tuple[float, float]]:
     """Pick one metric's course out of a history."""
     return [

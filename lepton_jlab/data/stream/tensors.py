@@ -6,18 +6,20 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.trainers.data_adapters import data_adapter_utils
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
-from lepton_jlab.data.batches import Batches
+from lepton_jlab.data.stream.batches import Batches, stored_of
+from lepton_jlab.data.stream.buffers import ALIGNMENT
+from lepton_jlab.data.stream.steps import Stream
+from lepton_jlab.data.stream.stored import Stored
+from lepton_jlab.data.stream.structure import each
 from lepton_jlab.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lepton_jlab.data.dataset import Dataset
 
 
 class TensorBatches(Batches, DataAdapter):  # Keras has no types
@@ -29,44 +31,62 @@ class TensorBatches(Batches, DataAdapter):  # Keras has no types
     all these, and one of our own it uses unchanged: the order is ours, each epoch once.
     """
 
-    def __init__(self, dataset: Dataset, *recipe: Any) -> None:
-        super().__init__(dataset, *recipe)
-        self._dtypes = {name: _tf_dtype(name, c.dtype) for name, c in self._columns.items()}
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        for stored in stored_of(stream):
+            for name, column in stored.columns.items():
+                _tf_dtype(name, column.dtype)
 
     def __iter__(self) -> Iterator[Any]:
-        return self._tensors()
+        return self.tensors()
 
-    def _tensors(self, weigh: Callable[[Any], Any] | None = None) -> Iterator[Any]:
-        for batch in self.numpy():
-            yield keras.tree.map_structure(_tensor, weigh(batch) if weigh else batch)
+    def tensors(self, weigh: Callable[[Any], Any] | None = None) -> Iterator[Any]:
+        """Yield the batches of the next epoch as tensors, `weigh` applied to each."""
+        for batch in self._draw():
+            yield each(tensor, weigh(batch) if weigh else batch)
+            del batch  # or its memory could not be used for the next
+
+    @staticmethod
+    def _prepared(values: Any) -> Any:
+        return tensor(values)
 
     def to_tf(self) -> tf.data.Dataset:
         """Return a ``tf.data.Dataset``; each time it is iterated it gives the next epoch."""
-        shapes = {
-            name: tf.TensorSpec((None, *column.shape[1:]), self._dtypes[name])
-            for name, column in self._columns.items()
-        }
-        data = tf.data.Dataset.from_generator(
-            self.__iter__, output_signature=self._arranged(shapes)
-        )
-        return data.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        data = tf.data.Dataset.from_generator(self.__iter__, output_signature=self._signature())
+        count = tf.data.INFINITE_CARDINALITY if self.stream.count is None else len(self)
+        return data.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
+
+    def _signature(self) -> Any:
+        if isinstance(self.stream, Stored):
+            specs = {
+                name: tf.TensorSpec((None, *column.shape[1:]), _tf_dtype(name, column.dtype))
+                for name, column in self.stream.columns.items()
+            }
+            return self.stream.arranged(specs)
+        first = next(TensorBatches(self.stream).tensors())  # only its functions know what they make
+        return each(lambda values: tf.TensorSpec((None, *values.shape[1:]), values.dtype), first)
 
     # ---- what Keras asks an adapter
 
     @property
-    def num_batches(self) -> int:
-        """Batches in an epoch."""
-        return len(self)
+    def num_batches(self) -> int | None:
+        """Batches in an epoch; None if it does not end."""
+        return self.stream.count
 
     @property
     def has_partial_batch(self) -> bool:
-        """Whether some batch is smaller than the others."""
-        return self.order.batch_sizes[-1] != self.batch_size
+        """Whether the last batch is smaller than the others."""
+        return self.partial_batch_size is not None
 
     @property
     def partial_batch_size(self) -> int | None:
         """Size of the last batch if it is smaller."""
-        return self.order.batch_sizes[-1] if self.has_partial_batch else None
+        if self.stream.count is None:
+            return None
+        last = 0
+        for last in self.stream.sizes(self.epoch):  # noqa: B007
+            pass
+        return last if last < self.batch_size else None
 
     def get_tf_dataset(self) -> Any:
         """Return what the trainer iterates: batches, or a real tf.data.Dataset to distribute."""
@@ -102,7 +122,7 @@ class _Epochs:
         self._class_weight = class_weight
 
     def __iter__(self) -> Iterator[Any]:
-        return self._batches._tensors(self._weigh if self._class_weight else None)
+        return self._batches.tensors(self._weigh if self._class_weight else None)
 
     def _weigh(self, batch: Any) -> Any:
         if not isinstance(batch, tuple) or len(batch) != 2:
@@ -112,9 +132,19 @@ class _Epochs:
         return x, y, weights
 
 
-def _tensor(values: NDArray[Any]) -> tf.Tensor:
+def tensor(values: NDArray[Any] | tf.Tensor) -> tf.Tensor:
+    """Return an array as a tensor: of the same memory where TensorFlow can use it, else a copy.
+
+    A tensor that is not aligned would end the process.
+    """
+    if not isinstance(values, np.ndarray):
+        return tf.convert_to_tensor(values)
     if values.dtype.kind in "TUS":  # StringDType and its older kin
-        values = values.astype(object)
+        return tf.convert_to_tensor(values.astype(object))
+    flags = values.flags
+    plain = values.dtype.kind in "biufc" and values.dtype.isnative and values.size > 0
+    if plain and flags.c_contiguous and flags.writeable and values.ctypes.data % ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
     return tf.convert_to_tensor(values)
 
 
@@ -125,6 +155,6 @@ def _tf_dtype(name: str, dtype: Any) -> tf.DType:
         return tf.as_dtype(dtype)
     except TypeError as error:
         raise DataError(
-            f"TensorFlow has no type for the array {name!r}, which is {dtype}. "
-            "Read it with ds.arrays[…], or leave it out by roles."
+            f"TensorFlow has no type for the array {name!r}, which is {dtype}. Use .numpy() of "
+            "these batches, or leave the array out by roles."
         ) from error

@@ -1,0 +1,1 @@
+"""Streaming: stored chunks, decoded in parallel into windows, given out as shuffled batches."""

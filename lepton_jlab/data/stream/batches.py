@@ -1,0 +1,276 @@
+"""Batches of a dataset, as users have them: iterated, counted, mapped, mixed, taken up again."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lepton_jlab.data.stream import watchers
+from lepton_jlab.data.stream.advice import report_of
+from lepton_jlab.data.stream.ahead import ahead
+from lepton_jlab.data.stream.report import Clock, Meter
+from lepton_jlab.data.stream.steps import Mapped, Mixed, Repeated, Stream, Taken, close
+from lepton_jlab.data.stream.stored import Stored
+from lepton_jlab.data.stream.structure import each, samples
+from lepton_jlab.errors import MissingDependencyError, UsageError
+
+if TYPE_CHECKING:
+    from lepton_jlab.data.stream.report import StreamReport
+
+
+_numbers = itertools.count(1)
+
+
+class Batches:
+    """An iterable of batches; each iteration is the next epoch.
+
+    Made by :meth:`Dataset.batches`. ``len()`` is the number of batches in an epoch.
+
+    Attributes
+    ----------
+    epoch
+        Number of the epoch that the next iteration gives; may be set.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._position = (0, 0)
+        self._number = next(_numbers)
+        self._watched: tuple[int, Clock, Meter] = (0, Clock(), Meter())
+
+    # ---- what it is
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch that is not cut short."""
+        return self.stream.batch_size
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch that the next iteration gives."""
+        return self._position[0]
+
+    @epoch.setter
+    def epoch(self, number: int) -> None:
+        self._position = (number, 0)
+
+    @property
+    def window(self) -> int | None:
+        """Among how many samples a batch is drawn; None where several datasets are mixed."""
+        stored = stored_of(self.stream)
+        return stored[0].order.window if len(stored) == 1 else None
+
+    def __len__(self) -> int:
+        if self.stream.count is None:
+            raise TypeError("These batches have no end: give fit steps_per_epoch, or use .take().")
+        return self.stream.count
+
+    def __repr__(self) -> str:
+        count = "endless" if self.stream.count is None else f"{self.stream.count:,}"
+        names = ", ".join(dict.fromkeys(s.dataset.name for s in stored_of(self.stream)))
+        return (
+            f"<{count} batches of {self.batch_size} samples of {names}; next: epoch {self.epoch}>"
+        )
+
+    # ---- iterating
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.numpy()
+
+    def numpy(self) -> Iterator[Any]:
+        """Yield the batches of the next epoch as NumPy arrays."""
+        for batch in self._draw():
+            yield each(np.asarray, batch)
+            del batch  # or its memory could not be used for the next
+
+    def _draw(self) -> Iterator[Any]:
+        """Yield the batches as they are made; the position moves with each that is given out."""
+        # A generator: the epoch is taken by the first batch that is drawn, not by iter(), which
+        # Keras calls once more than it uses.
+        (epoch, given), count = self._position, self.stream.count
+        clock, meter = Clock(), Meter()
+        self._watched = (epoch, clock, meter)
+        batches = self.stream.draw(epoch, given, meter)
+        if not isinstance(self.stream, Stored):
+            batches = ahead(batches)
+        try:
+            while given != count:
+                clock.ask()
+                batch = next(batches)
+                clock.give(samples(batch))
+                given += 1
+                self._position = (epoch + 1, 0) if given == count else (epoch, given)
+                if watchers.watched() and clock.due(watchers.INTERVAL):
+                    watchers.tell(self.report)
+                yield batch
+                del batch
+        finally:
+            close(batches)
+            watchers.tell(self.report)
+
+    # ---- other batches from these
+
+    def map(self, function: Callable[..., Any], numpy: bool = False) -> Batches:
+        """Return batches on which `function` is called, one batch at a time, a little ahead.
+
+        Parameters
+        ----------
+        function
+            Called with the arrays of a batch, ``f(x, y)``, and returns what takes their place: as
+            many samples, in a tuple, a dict or an array.
+        numpy
+            Give it NumPy arrays. Otherwise it gets TensorFlow tensors, where TensorFlow is
+            installed.
+
+        Examples
+        --------
+        >>> ds.batches(128).map(lambda x, y: (tf.cast(x, "float32") / 255, y))  # doctest: +SKIP
+        """
+        return self._with(Mapped(self.stream, function, np.asarray if numpy else self._prepared))
+
+    def take(self, count: int) -> Batches:
+        """Return the first `count` batches of each epoch."""
+        return self._with(Taken(self.stream, count))
+
+    def repeat(self, times: int | None = None) -> Batches:
+        """Return `times` epochs as one, each in its own order; without end when None."""
+        return self._with(Repeated(self.stream, times))
+
+    @staticmethod
+    def _prepared(values: Any) -> Any:
+        return values
+
+    def _with(self, stream: Stream) -> Batches:
+        return type(self)(stream)
+
+    def to_tf(self) -> Any:
+        """Return a ``tf.data.Dataset``; each time it is iterated it gives the next epoch."""
+        raise MissingDependencyError("TensorFlow", "cpu")
+
+    # ---- where it is
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position: after the batches that have been given out, of any iteration.
+
+        With :meth:`load_state_dict` another process goes on there, also within an epoch. It is
+        JSON-ready.
+        """
+        epoch, batch = self._position
+        return {"epoch": epoch, "batch": batch, "stream": identity(self.stream)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Make the next iteration go on at a position; what was passed is not read.
+
+        Raises
+        ------
+        UsageError
+            If it is the position of other batches: another dataset, batch size, seed or rank.
+        """
+        try:
+            epoch, batch, stream = int(state["epoch"]), int(state["batch"]), state["stream"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError("This is no position: give what state_dict() returned.") from error
+        if stream != (own := identity(self.stream)):
+            raise UsageError(
+                "This position belongs to other batches: "
+                f"{_difference(stream, own)}. Make them as they were."
+            )
+        self._position = (epoch, batch)
+
+    # ---- what it costs
+
+    @property
+    def report(self) -> StreamReport:
+        """How the newest epoch went, or goes: rates, the share of the time training waited, why."""
+        epoch, clock, meter = self._watched
+        return report_of(stored_of(self.stream), self._number, epoch, clock, meter)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return batches_of, (self.stream, self._position)
+
+
+def batches_of(stream: Stream, position: tuple[int, int] = (0, 0)) -> Batches:
+    """Return batches for Keras and TensorFlow where they are installed, else of NumPy arrays."""
+    if importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow"):
+        from lepton_jlab.data.stream.tensors import TensorBatches
+
+        made: Batches = TensorBatches(stream)
+    else:
+        made = Batches(stream)
+    made._position = position
+    return made
+
+
+def mix(
+    batches: Sequence[Batches],
+    weights: Sequence[float] | None = None,
+    *,
+    batch_size: int | None = None,
+    seed: int = 0,
+) -> Batches:
+    """Mix several streams: each batch has samples of all of them, in the proportion of `weights`.
+
+    An epoch ends when one of them has too few samples left; repeat a small one, so that it does
+    not: ``lepton.mix([easy.batches(64), hard.batches(64).repeat()], [0.8, 0.2])``.
+
+    Parameters
+    ----------
+    batches
+        What :meth:`Dataset.batches` returned; their arrays have the same shapes and dtypes.
+    weights
+        Positive numbers, one for each; equal when None.
+    batch_size
+        That of the first one when None.
+    seed
+        Of the order in which samples stand within a batch.
+
+    Raises
+    ------
+    UsageError
+        If weights and streams do not fit together.
+    DataError
+        If not even one batch can be made.
+    """
+    streams = tuple(one.stream for one in batches)
+    if not streams:
+        raise UsageError("mix needs two streams or more.")
+    size = batch_size or streams[0].batch_size
+    return batches_of(Mixed(streams, tuple(weights or [1.0] * len(streams)), seed, size))
+
+
+def stored_of(stream: Stream) -> list[Stored]:
+    """Return the datasets that a stream reads."""
+    if isinstance(stream, Stored):
+        return [stream]
+    if isinstance(stream, Mixed):
+        return [stored for one in stream.streams for stored in stored_of(one)]
+    assert isinstance(stream, (Mapped, Taken, Repeated))
+    return stored_of(stream.stream)
+
+
+def identity(stream: Stream) -> dict[str, Any]:
+    """Return what the order of a stream depends on, JSON-ready."""
+    if isinstance(stream, Stored):
+        names = ("batch_size", "shuffle", "seed", "rank", "world", "drop_remainder")
+        recipe = {name: getattr(stream, name) for name in names}
+        return {"samples": len(stream.dataset), "window": stream.order.window, **recipe}
+    if isinstance(stream, Mixed):
+        mixed = {"weights": list(stream.weights), "seed": stream.seed, "batch": stream.batch_size}
+        return {"mixed": [identity(one) for one in stream.streams], **mixed}
+    if isinstance(stream, Taken):
+        return {**identity(stream.stream), "take": stream.most}
+    if isinstance(stream, Repeated):
+        return {**identity(stream.stream), "repeat": stream.times}
+    assert isinstance(stream, Mapped)
+    return identity(stream.stream)
+
+
+def _difference(theirs: Any, own: dict[str, Any]) -> str:
+    if not isinstance(theirs, dict):
+        return "it says nothing of them"
+    names = [name for name in {**own, **theirs} if own.get(name) != theirs.get(name)]
+    return ", ".join(f"{name} was {theirs.get(name)} and is {own.get(name)}" for name in names)

@@ -1,0 +1,268 @@
+"""Fills windows: each sample of each chunk is written to the place where its batch has it."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lepton_jlab.data.stream.buffers import Buffers, aligned
+from lepton_jlab.data.stream.memory import WINDOWS, rows_aligned
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lepton_jlab.data.column import Column
+    from lepton_jlab.data.stream.chunks import Chunks
+    from lepton_jlab.data.stream.order import Window
+    from lepton_jlab.data.stream.report import Meter
+
+    Ints = NDArray[np.int64]
+
+_TASK_BYTES = 256 << 10  # decoded, at least, by one task: handing one over takes a while
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A window on its way.
+
+    Attributes
+    ----------
+    arrays
+        Samples by name of the array, in batches that each begin at an aligned address.
+    starts
+        By name of the array, the row at which each of the window's parts of batches begins.
+    tasks
+        When all of them are done, the window is filled.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    starts: dict[str, Ints]
+    tasks: list[Future[None]]
+
+    def wait(self) -> None:
+        """Return when it is filled.
+
+        Raises
+        ------
+        DataError
+            If a chunk cannot be read.
+        """
+        for task in self.tasks:
+            task.result()
+
+    def part(self, number: int, length: int) -> dict[str, NDArray[Any]]:
+        """Return the rows of one part of the window, by name of the array."""
+        starts = {name: int(starts[number]) for name, starts in self.starts.items()}
+        return {
+            name: values[starts[name] : starts[name] + length]
+            for name, values in self.arrays.items()
+        }
+
+
+class Target:
+    """Where the samples of one array are written: buffers, and how rows lie in them.
+
+    Parameters
+    ----------
+    source
+        The chunks of the column, or its samples.
+    most
+        Samples of the longest window.
+    parts
+        The most batches that it has parts of.
+    """
+
+    def __init__(
+        self,
+        column: Column,
+        source: Chunks | NDArray[Any],
+        batch_size: int,
+        most: int,
+        parts: int,
+    ) -> None:
+        self.column = column
+        self.source = source
+        self.tail = column.shape[1:]
+        self.dtype = source.dtype
+        self.row_bytes = math.prod(self.tail) * self.dtype.itemsize
+        plain = self.dtype.kind in "biufcmMSUV" and not self.dtype.hasobject
+        self.raw = plain and self.row_bytes > 0
+        self.pad = rows_aligned(self.row_bytes, batch_size) if self.raw else 1
+        self._rows = most + parts * (self.pad - 1)
+        self._buffers = Buffers(self._rows * self.row_bytes, WINDOWS) if self.raw else None
+        self._local = threading.local()
+
+    def memory(self, demanded: bool) -> NDArray[Any] | None:
+        """Return room for a window, shape ``(rows, …)``, or None where all is in use."""
+        if self._buffers is None:
+            return np.empty((self._rows, *self.tail), self.dtype)
+        buffer = self._buffers.take(demanded)
+        return None if buffer is None else buffer.view(self.dtype).reshape(-1, *self.tail)
+
+    def scratch(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return this thread's room for one chunk."""
+        held: NDArray[Any] | None = getattr(self._local, "chunk", None)
+        if held is None:
+            nbytes = math.prod(shape) * self.dtype.itemsize
+            held = self._local.chunk = aligned(nbytes).view(self.dtype).reshape(shape)
+        return held
+
+
+class Filler:
+    """Begins windows: cuts the work into tasks and hands them to threads."""
+
+    def __init__(self, targets: Mapping[str, Target], pool: Executor, meter: Meter) -> None:
+        self._targets = targets
+        self._pool = pool
+        self._meter = meter
+
+    def begin(self, window: Window, lengths: Ints, skip: int, demanded: bool) -> Filling | None:
+        """Start to fill a window; None where there is no room for it yet.
+
+        Parameters
+        ----------
+        lengths
+            Of the parts of batches that the window consists of, in its order.
+        skip
+            How many of its first samples are not wanted; nor are those behind the last part.
+        demanded
+            Make room in any case.
+        """
+        arrays = {name: target.memory(demanded) for name, target in self._targets.items()}
+        if any(memory is None for memory in arrays.values()):
+            return None
+        wanted = np.s_[skip : skip + int(lengths.sum())]
+        order = window.permutation
+        positions = window.positions
+        if order is None:
+            positions, order = positions[wanted], np.arange(wanted.stop - skip)
+        else:
+            order = order - skip
+            if skip or wanted.stop < len(window):
+                used = (order >= 0) & (order < wanted.stop - skip)
+                positions, order = positions[used], order[used]
+        layouts = {t.pad: _layout(lengths, t.pad) for t in self._targets.values()}
+        tasks: list[Future[None]] = []
+        starts = {}
+        for name, target in self._targets.items():
+            starts[name], places = layouts[target.pad]
+            at = order if places is None else places[order]
+            memory = arrays[name]
+            assert memory is not None
+            jobs = self._jobs(target, memory, positions, at)
+            tasks += [self._pool.submit(job) for job in jobs]
+        return Filling({n: a for n, a in arrays.items() if a is not None}, starts, tasks)
+
+    def _jobs(self, target: Target, out: NDArray[Any], positions: Ints, at: Ints) -> Iterator[_Job]:
+        source = target.source
+        if isinstance(source, np.ndarray):
+            yield _Job(target, out, self._meter, [(0, positions, at)])
+            return
+        rows = target.column.rows(positions)
+        least = _TASK_BYTES if source.width is None else 1
+        runs: list[tuple[int, Ints, Ints]] = []
+        held = 0
+        for run in _runs(rows, at, source.length):
+            runs.append(run)
+            held += source.nbytes
+            if held >= least:
+                yield _Job(target, out, self._meter, runs)
+                runs, held = [], 0
+        if runs:
+            yield _Job(target, out, self._meter, runs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Some chunks to be read, and where their samples go."""
+
+    target: Target
+    out: NDArray[Any]
+    meter: Meter
+    runs: list[tuple[int, Ints, Ints]]  # number of the chunk, rows in it, rows of `out`
+
+    def __call__(self) -> None:
+        source = self.target.source
+        for number, rows, at in self.runs:
+            if isinstance(source, np.ndarray):
+                values = source
+            elif not source.raw:
+                values = source.read(number, self.meter)
+            else:
+                straight = _stretch(at)
+                if straight is not None and _covers(rows, source.length):
+                    source.load(number, self.out[straight], self.meter)
+                    continue
+                values = self.target.scratch((source.length, *self.target.tail))
+                source.load(number, values, self.meter)
+            start = time.perf_counter()
+            self._put(values, rows, at)
+            self.meter.add(gather=time.perf_counter() - start)
+
+    def _put(self, values: NDArray[Any], rows: Ints, at: Ints) -> None:
+        of = _stretch(rows)
+        chosen = values[rows] if of is None else values[of]
+        to = _stretch(at)
+        if to is not None:
+            self.out[to] = chosen
+        elif self.target.raw:
+            # A row as one item: this copies each at once, and without the GIL. The mode "raise"
+            # would copy all of `out` first.
+            row = np.dtype((np.void, self.target.row_bytes))
+            np.put(_as_items(self.out, row), at, _as_items(chosen, row), mode="clip")
+        else:
+            self.out[at] = chosen
+
+
+def _as_items(values: NDArray[Any], item: np.dtype[Any]) -> NDArray[Any]:
+    flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    return flat.view(item)
+
+
+def _stretch(numbers: Ints) -> slice | None:
+    """Return consecutive numbers as a slice."""
+    first = int(numbers[0])
+    if int(numbers[-1]) - first != len(numbers) - 1 or not (np.diff(numbers) == 1).all():
+        return None
+    return slice(first, first + len(numbers))
+
+
+def _covers(rows: Ints, length: int) -> bool:
+    return len(rows) == length and _stretch(rows) is not None
+
+
+def _runs(rows: Ints, at: Ints, length: int) -> Iterable[tuple[int, Ints, Ints]]:
+    """Yield each chunk once, with the rows in it that are wanted and where they go."""
+    if not len(rows):
+        return
+    numbers = rows // length
+    begins = _begins(numbers)
+    if len(np.unique(numbers[begins])) < len(begins):  # an array cut otherwise than the units
+        order = np.argsort(numbers, kind="stable")
+        rows, at, numbers = rows[order], at[order], numbers[order]
+        begins = _begins(numbers)
+    ends = np.append(begins[1:], len(rows))
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        number = int(numbers[begin])
+        yield number, rows[begin:end] - number * length, at[begin:end]
+
+
+def _begins(numbers: Ints) -> Ints:
+    return np.append(0, np.flatnonzero(np.diff(numbers)) + 1)
+
+
+def _layout(lengths: Ints, pad: int) -> tuple[Ints, Ints | None]:
+    """Return where each part begins, and the row of each sample if it is not its number."""
+    padded = -(-lengths // pad) * pad
+    starts = np.cumsum(padded) - padded
+    if np.array_equal(padded[:-1], lengths[:-1]):
+        return starts, None
+    before = np.cumsum(lengths) - lengths
+    return starts, np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
