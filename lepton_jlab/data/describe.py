@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from lepton_jlab.data.column import dimension_names
 from lepton_jlab.data.store import is_zarr
+from lepton_jlab.data.verdict import chunk_bytes, piece_count, verdict
 from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
     from lepton_jlab.data.dataset import Dataset
     from lepton_jlab.data.store import Node
+
+
+# Names in Zarr v3, in zarr-python's extensions, and in Zarr v2.
+CHECKSUMS = {
+    name
+    for kind in ("crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3")
+    for name in (kind, f"numcodecs.{kind}")
+}
+NOT_TOLD = {"bytes", "vlen-utf8", "vlen-bytes"}  # how values become bytes
 
 
 def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
@@ -50,10 +60,16 @@ def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
 
 
 def describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
-    """Return one array as `describe` does."""
-    original = int(np.prod(array.shape, dtype=np.int64)) * np.dtype(array.dtype).itemsize
+    """Return one array as `describe` does.
+
+    ``chunk_bytes`` is the size of a chunk when decoded, ``chunk_count`` how many there are,
+    ``verdict`` what is wrong with them, or None, and ``checksum`` whether a flipped bit is noticed.
+    """
+    itemsize = np.dtype(array.dtype).itemsize
+    original = int(np.prod(array.shape, dtype=np.int64)) * itemsize
     stored = _stored_bytes(array)
     shards = getattr(array, "shards", None)
+    codecs = _codecs(array)
     return {
         "name": name,
         "shape": list(array.shape),
@@ -61,11 +77,28 @@ def describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
         "dtype": str(array.dtype),
         "chunks": list(array.chunks),
         "shards": list(shards) if shards else None,
-        "codecs": _codecs(array),
+        "chunk_bytes": chunk_bytes(array.chunks, itemsize),
+        "chunk_count": piece_count(array.shape, array.chunks),
+        "codecs": codecs,
+        "checksum": any(codec["name"] in CHECKSUMS for codec in codecs),
+        "verdict": verdict(array.shape, array.chunks, shards, itemsize),
         "original_bytes": original,
         "stored_bytes": stored,
         "ratio": _ratio(original, stored),
     }
+
+
+def codec_words(codecs: Sequence[Mapping[str, Any]]) -> str:
+    """Write codecs as people say them: ``blosc-zstd-bitshuffle + crc32c``."""
+    words = []
+    for codec in codecs:
+        name, how = str(codec["name"]).removeprefix("numcodecs."), codec["configuration"]
+        if name == "blosc":
+            bits = how.get("shuffle") in ("bitshuffle", 2)  # a word in Zarr v3, a number in v2
+            name = f"blosc-{how.get('cname')}{'-bitshuffle' if bits else ''}"
+        if name not in NOT_TOLD:
+            words.append(name)
+    return " + ".join(words) or "none"
 
 
 def _codecs(array: zarr.Array[Any]) -> list[dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_jlab.data.describe import describe_array
+from lepton_jlab.data import plots
+from lepton_jlab.data.describe import codec_words, describe_array
 from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ PICTURES = 10
 ROWS = 5
 CELLS = 8  # values of one sample that a table shows
 LONGEST_SIDE = 96  # of a picture, in pixels
+LINES = 5
+LEAST_POINTS = 16  # of a sample that is drawn as a line; a shorter one is a row of a table
+MOST_CURVES = 8  # side by side in one sample
+LABELS = 200_000  # at most are read to count them
+CLASSES = 100  # at most; more distinct integers are quantities
 
 # The look of runs/views/page.py, from which nothing is imported here. Alignment is said at each
 # cell: JupyterLab's own rule for tables in an output is as strong as one of these.
@@ -40,18 +46,22 @@ background:none!important}
 .lepton-ds figure{margin:0;width:72px;text-align:center}
 .lepton-ds img{width:72px;height:72px;object-fit:contain;image-rendering:pixelated;margin:0;
 background:var(--jp-layout-color2,#eee)}
+.lepton-ds figure.line{width:150px}
+.lepton-ds figure.line img,.lepton-ds .labels img{width:auto;height:auto;background:none}
+.lepton-ds .labels{margin-top:10px}
 .lepton-ds figcaption{font-size:11px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 </style>"""
 
 
 def html(dataset: Dataset) -> str:
-    """Return the dataset as HTML; only the chunks of the first few samples are read."""
+    """Return the dataset as HTML; only the chunks of the first samples and of labels are read."""
     parts = [_summary(dataset), _arrays(dataset)]
     if len(dataset):
-        try:
-            parts.append(_samples(dataset))
-        except LeptonError as error:  # a broken chunk must not hide the rest
-            parts.append(f'<div class="dim">{escape(str(error))}</div>')
+        for draw in (_samples, _label_counts):
+            try:
+                parts.append(draw(dataset))
+            except LeptonError as error:  # a broken chunk must not hide the rest
+                parts.append(f'<div class="dim">{escape(str(error))}</div>')
     return f'{STYLE}<div class="lepton-ds">{"".join(parts)}</div>'
 
 
@@ -67,14 +77,30 @@ def _summary(dataset: Dataset) -> str:
 
 
 def _arrays(dataset: Dataset) -> str:
-    rows = []
-    for column in dataset.arrays.values():
+    """Draw the table of arrays, those of datasets inside too, and below it what is wrong."""
+    rows: list[Sequence[str]] = []
+    notes = []
+    for path, column in _columns(dataset, ""):
         known = describe_array(column.name, column.zarr)
         stored, ratio = known["stored_bytes"], known["ratio"]
         sizes = (_bytes(column.nbytes), "" if stored is None else _bytes(stored))
-        shapes = (_times(column.shape), str(column.dtype), _times(column.zarr.chunks))
-        rows.append([column.name, *shapes, *sizes, f"{ratio:.3g}" if ratio else ""])
-    return _grid(["array", "shape", "type", "chunks", "size", "stored", "ratio"], rows, right=4)
+        chunk = f"{_times(column.zarr.chunks)} ({_bytes(known['chunk_bytes'])})"
+        if known["shards"]:
+            chunk += f" in shards of {known['shards'][0]:,}"
+        shapes = (_times(column.shape), str(column.dtype), chunk, codec_words(known["codecs"]))
+        count = f"{known['chunk_count']:,}"
+        rows.append([path, *shapes, count, *sizes, f"{ratio:.3g}" if ratio else ""])
+        if known["verdict"]:
+            notes.append(f"<div><b>{escape(path)}</b>: {escape(known['verdict'])}</div>")
+    header = ["array", "shape", "type", "chunk", "codec", "chunks", "size", "stored", "ratio"]
+    return _grid(header, rows, right=5) + "".join(notes)
+
+
+def _columns(dataset: Dataset, within: str) -> Iterator[tuple[str, Column]]:
+    for column in dataset.arrays.values():
+        yield within + column.name, column
+    for name in dataset.groups:
+        yield from _columns(dataset[name], f"{within}{name}/")
 
 
 def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], right: int = 1000) -> str:
@@ -93,21 +119,67 @@ def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], right: int = 100
 
 
 def _samples(dataset: Dataset) -> str:
-    picture = _picture_array(dataset)
-    if picture is None:
-        return _table(dataset)
-    labels = _labels(dataset, PICTURES)
-    images = picture.read(0, min(PICTURES, len(dataset)))
+    picture = _input(dataset, is_picture)
+    if picture is not None:
+        return _pictures(dataset, picture)
+    series = _input(dataset, is_series)
+    if series is not None:
+        return _lines(dataset, series)
+    return _table(dataset)
+
+
+def _pictures(dataset: Dataset, column: Column) -> str:
+    images = column.read(0, min(PICTURES, len(dataset)))
     low, high = _limits(images)
-    figures = []
-    for image, label in zip(images, labels, strict=True):
+    drawn = []
+    for image in images:
         src = base64.b64encode(png(image, low, high)).decode()
+        drawn.append(f'<img src="data:image/png;base64,{src}" alt="">')
+    return _figures(drawn, _labels(dataset, PICTURES), "picture")
+
+
+def _lines(dataset: Dataset, column: Column) -> str:
+    samples = column.read(0, min(LINES, len(dataset)))
+    samples = samples.reshape(*samples.shape[:2], -1)
+    low, high = plots.limits(samples)
+    drawn = [plots.line(sample, low, high) for sample in samples]
+    between = f"{column.name} between {_number(low)} and {_number(high)}"
+    return (
+        _figures(drawn, _labels(dataset, LINES), "line")
+        + f'<div class="dim">{escape(between)}</div>'
+    )
+
+
+def _figures(drawn: Iterable[str], labels: Iterable[str], kind: str) -> str:
+    figures = []
+    for image, label in zip(drawn, labels, strict=True):
         text = escape(label)
-        figures.append(
-            f'<figure><img src="data:image/png;base64,{src}" alt="{text}">'
-            f'<figcaption title="{text}">{text}</figcaption></figure>'
-        )
+        named = image.replace('alt=""', f'alt="{text}"', 1)
+        caption = f'<figcaption title="{text}">{text}</figcaption>'
+        figures.append(f'<figure class="{kind}">{named}{caption}</figure>')
     return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def _label_counts(dataset: Dataset) -> str:
+    """Draw how many samples each class has, or how numbers to predict are distributed."""
+    name = dataset.roles.get("y")
+    if name is None:
+        return ""
+    column = dataset.arrays[name]
+    if column.shape[1:] not in ((), (1,)) or column.dtype.kind not in "biuf":
+        return ""
+    values = column.read(0, min(LABELS, len(column))).reshape(-1)
+    few = "the first " if len(values) < len(column) else ""
+    title = f"{name} of {few}{len(values):,} samples"
+    drawn = ""
+    if column.dtype.kind == "f":
+        drawn = plots.histogram(values, title)
+    else:
+        numbers, counts = np.unique(values, return_counts=True)
+        if 1 < len(numbers) <= CLASSES:
+            names = [_label(number, dataset.classes) for number in numbers]
+            drawn = plots.class_bars(counts.tolist(), names, title)
+    return f'<div class="labels">{drawn}</div>' if drawn else ""
 
 
 def is_picture(column: Column) -> bool:
@@ -117,6 +189,13 @@ def is_picture(column: Column) -> bool:
         return False
     colours = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     return colours and min(shape[:2]) >= 8 and max(shape[:2]) <= 4096
+
+
+def is_series(column: Column) -> bool:
+    """Whether samples are courses of numbers, (length[, curves]), long enough to be drawn."""
+    shape = column.shape[1:]
+    few = len(shape) == 1 or (len(shape) == 2 and shape[1] <= MOST_CURVES)
+    return column.dtype.kind in "iuf" and few and shape[0] >= LEAST_POINTS
 
 
 def png(image: NDArray[Any], low: float, high: float) -> bytes:
@@ -145,10 +224,11 @@ def _limits(images: NDArray[Any]) -> tuple[float, float]:
     return (0, 1) if low >= 0 and 0.5 < high <= 1 else (low, high)
 
 
-def _picture_array(dataset: Dataset) -> Column | None:
+def _input(dataset: Dataset, is_kind: Callable[[Column], bool]) -> Column | None:
+    """Return the inputs if they are of a kind; where no array is x, the first that is."""
     first = dataset.roles.get("x")
     columns = [dataset.arrays[first]] if first else list(dataset.arrays.values())
-    return next((column for column in columns if is_picture(column)), None)
+    return next((column for column in columns if is_kind(column)), None)
 
 
 def _labels(dataset: Dataset, count: int) -> list[str]:

@@ -32,6 +32,44 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ArrayForm:
+    """What an array says besides its values.
+
+    Attributes
+    ----------
+    dims
+        Names of its axes; None for those that imports give.
+    attributes
+        Such as its unit.
+    fill_value
+        What stands for a missing value; None for Zarr's.
+    """
+
+    dims: tuple[str | None, ...] | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    fill_value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartForm:
+    """What a part says besides its samples.
+
+    Attributes
+    ----------
+    attributes
+        Those of its group; the entry ``lepton`` is its schema.
+    arrays
+        The forms of its arrays, by name.
+    others
+        Arrays that do not share the axis of samples, such as coordinates of other axes.
+    """
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, ArrayForm] = field(default_factory=dict)
+    others: Mapping[str, Samples] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Arrays to be written, by part and name.
 
@@ -45,12 +83,15 @@ class Loaded:
         Names of the classes that integers in ``y`` stand for.
     notes
         What else the dataset's attributes should say.
+    forms
+        What a part says of itself and of its arrays, where the source says it.
     """
 
     parts: Mapping[str, Mapping[str, Samples]]
     origin: str
     classes: list[str] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    forms: Mapping[str, PartForm] = field(default_factory=dict)
 
 
 class Source(Protocol):

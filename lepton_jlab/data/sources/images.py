@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data.sources import Loaded, Samples, without_label
+from lepton_jlab.data.store import is_zarr
 from lepton_jlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ PARTS |= {"valid": "val", "validation": "val"}
 def accepts(source: str) -> bool:
     """Whether `source` is a folder with folders that hold images."""
     root = Path(source).expanduser()
+    if is_zarr(root):  # its many folders hold chunks
+        return False
     return any(_images(folder) for level in ("*", "*/*") for folder in _folders(root, level))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
@@ -19,6 +22,12 @@ FORM = "NumPy archives (.npz)"
 X_NAMES = {"x", "image", "images", "data", "features", "inputs"}
 Y_NAMES = {"y", "label", "labels", "target", "targets"}
 PARTS = {"train": "", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+LARGE = 16 << 20  # bytes
+LOCAL_HEADER = "<4s5H3I2H"  # of a member of a zip file; the lengths that follow it come last
+READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 IN_PART = re.compile(rf"^(?:({'|'.join(PARTS)})_(.+)|(.+)_({'|'.join(PARTS)}))$", re.IGNORECASE)
 
 
@@ -30,9 +39,8 @@ def accepts(source: str) -> bool:
 def load(source: str, label: str | None) -> Loaded:
     """Read the arrays; an array ``classes`` or ``class_names`` of strings names the classes."""
     try:
-        with np.load(source, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError) as error:  # ValueError: Python objects inside
+        arrays = read_npz(Path(source))
+    except (ValueError, OSError, EOFError, BadZipFile) as error:  # ValueError: Python objects
         raise DataError(f"{source} cannot be read as a NumPy archive: {error}") from error
     named = arrays.pop("classes", arrays.pop("class_names", None))
     if label is not None and label not in arrays:
@@ -46,6 +54,40 @@ def load(source: str, label: str | None) -> Loaded:
         parts = {"": {"x": next(iter(arrays.values()))}}
     classes = None if named is None else [str(name) for name in named]
     return Loaded(*_number_strings(parts, source, classes))
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name; large ones that are not compressed stay in the file, mapped."""
+    with np.load(path, allow_pickle=False) as archive:
+        members = {info.filename: info for info in archive.zip.infolist()}
+        arrays = {}
+        for name in archive.files:
+            member = members.get(f"{name}.npy", members.get(name))
+            mapped = member and _mapped(path, archive.zip, member)
+            arrays[name] = archive[name] if mapped is None else mapped
+        return arrays
+
+
+def _mapped(path: Path, archive: ZipFile, member: ZipInfo) -> NDArray[Any] | None:
+    """Map a member into memory, or return None where it is compressed or small."""
+    if member.compress_type != ZIP_STORED or member.file_size < LARGE:
+        return None
+    with archive.open(member) as file:
+        while file.read(1 << 20):  # at its end the checksum is compared, as when it is read whole
+            pass
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        *_, name_length, extra_length = struct.unpack(LOCAL_HEADER, file.read(30))
+        file.seek(name_length + extra_length, os.SEEK_CUR)
+        version = np.lib.format.read_magic(file)
+        read = READ_HEADER.get(version)
+        if read is None:
+            return None
+        shape, columns_first, dtype = read(file)
+        if dtype.hasobject:
+            raise ValueError("Python objects are not read")
+        order: Literal["F", "C"] = "F" if columns_first else "C"
+        return np.memmap(path, dtype, "r", file.tell(), shape, order)
 
 
 def _place(name: str, label: str | None) -> tuple[str, str]:

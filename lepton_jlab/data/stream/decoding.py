@@ -81,7 +81,7 @@ def _copy(stored: Any, out: Bytes) -> None:
 
 
 def _blosc(stored: Any, out: Bytes) -> None:
-    from numcodecs import blosc  # type: ignore[import-untyped]
+    from numcodecs import blosc
 
     if len(stored) < 16:
         raise ValueError("shorter than a Blosc header")
