@@ -35,6 +35,9 @@ class Settings(Configurable):
     output_limit = Int(
         16 * 2**20, help="Bytes of output kept per run; beyond it, its head and its tail."
     ).tag(config=True)
+    cache_folder = Unicode(
+        "", help="Folder of the cache of remote datasets; empty: in the Jupyter data directory."
+    ).tag(config=True)
     services = List(
         Unicode(),
         default_value=["lepton_jlab.runs.service"],
@@ -74,3 +77,10 @@ def runtime_folder() -> Path:
 def data_folder() -> Path:
     """Return the folder of run records, in the Jupyter data directory."""
     return private_folder(Path(jupyter_data_dir()) / "lepton")
+
+
+@cache
+def cache_folder() -> Path:
+    """Return the folder of what is kept of remote datasets."""
+    chosen = settings().cache_folder
+    return private_folder(Path(chosen).expanduser() if chosen else data_folder() / "cache")

@@ -17,11 +17,12 @@ MODULES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "dask", "distributed", "zarr", "pandas", "numpy", "IPython"}
 
 # What a room may import of the package; rooms are folders, or modules beside them.
-BASE = {"config", "errors"}
+BASE = {"config", "errors", "sizes"}
 ENGINE = BASE | {"cluster", "runs", "models", "data", "resources"}
 ALLOWED = {
     "errors": set(),
     "config": {"errors"},
+    "sizes": {"errors"},
     "data": BASE,
     "resources": BASE,
     "cluster": BASE | {"data", "resources"},

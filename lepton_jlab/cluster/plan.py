@@ -9,6 +9,7 @@ from pathlib import Path
 from lepton_jlab.cluster.connection import path_of
 from lepton_jlab.config import settings
 from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.sizes import parse_bytes
 
 ENGINES = ("auto", "local", "cuda")
 
@@ -74,7 +75,7 @@ def make_plan(
         engine=engine,
         workers=workers,
         threads=threads,
-        memory=parse_bytes(memory, "--memory"),
+        memory=None if memory is None else parse_bytes(memory, "--memory"),
         idle_timeout=parse_seconds(
             settings().idle_timeout if idle_timeout is None else idle_timeout, "--idle-timeout"
         ),
@@ -82,29 +83,6 @@ def make_plan(
         tls_cert=cert,
         tls_key=key,
     )
-
-
-def parse_bytes(text: str | int | None, option: str) -> int | None:
-    """Return the number of bytes in ``"4GiB"``, ``"500 MB"`` or a plain number.
-
-    Raises
-    ------
-    UsageError
-        When `text` is not a positive amount of memory; it names `option`.
-    """
-    if text is None:
-        return None
-    from dask.utils import parse_bytes as parse
-
-    try:
-        amount = int(parse(text))
-    except (ValueError, TypeError):
-        amount = 0
-    if amount <= 0:
-        raise UsageError(
-            f"{option} {text!r} is not an amount of memory. Write it as 4GiB or 500MB."
-        )
-    return amount
 
 
 def parse_seconds(text: str | float, option: str) -> float:

@@ -13,10 +13,10 @@ import numpy as np
 
 from lepton_jlab.data.column import Column
 from lepton_jlab.data.schema import find_members, find_roles
-from lepton_jlab.data.sizes import parse_bytes
 from lepton_jlab.data.split import Part, shares_of
 from lepton_jlab.data.store import address, open_node
 from lepton_jlab.errors import NotFoundError, suggestion
+from lepton_jlab.sizes import parse_bytes
 
 if TYPE_CHECKING:
     import zarr
@@ -170,7 +170,7 @@ class Dataset:
         world: int = 1,
         drop_remainder: bool = False,
         *,
-        memory: str | int = "512MiB",
+        memory: str | int = "256MiB",
         cache: str | int | None = None,
     ) -> Batches:
         """Return batches that Keras takes in ``fit``, ``evaluate`` and ``predict``.
@@ -195,7 +195,7 @@ class Dataset:
         drop_remainder
             Leave out what does not fill a batch.
         memory
-            What reading may hold at a time, such as ``"256MiB"`` or a number of bytes. About a
+            What reading may hold at a time, such as ``"512MiB"`` or a number of bytes. About a
             third is the window in which samples are permuted: more memory, better shuffling
             (``.window`` says how many samples). The order depends on it.
         cache

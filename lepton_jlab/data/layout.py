@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lepton_jlab.data.sizes import parse_bytes
 from lepton_jlab.errors import UsageError
+from lepton_jlab.sizes import parse_bytes
 
 if TYPE_CHECKING:
     from lepton_jlab.data.sources import Samples

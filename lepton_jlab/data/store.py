@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from lepton_jlab.errors import DataError, MissingDependencyError, NotFoundError, suggestion
+from lepton_jlab.errors import DataError, LeptonError, NotFoundError, suggestion
 
 Node: TypeAlias = Any  # zarr.Group | zarr.Array, told apart where it matters
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")  # the file that makes a folder a Zarr node
-REMOTE = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
 
 
 def address(path: str | os.PathLike[str]) -> str:
@@ -32,8 +32,14 @@ def is_zarr(folder: Path) -> bool:
     return any((folder / mark).is_file() for mark in MARKS)
 
 
-def open_node(where: str) -> Node:
+def open_node(where: str, cache: int | None = None) -> Node:
     """Open the Zarr group or array at an address made by `address`.
+
+    Parameters
+    ----------
+    cache
+        Bytes on this machine's disk that may be used to keep what is read over the network; None
+        for none. What is on this machine is not kept again.
 
     Raises
     ------
@@ -45,7 +51,7 @@ def open_node(where: str) -> Node:
         If the URL's scheme needs a library that is not installed.
     """
     if is_url(where):
-        return _open_url(where)
+        return _open_url(where, cache)
     path = Path(where)
     if not path.exists():
         raise NotFoundError(_missing(path))
@@ -62,22 +68,35 @@ def open_node(where: str) -> Node:
 def _open(store: Any, where: str, inner: str = "") -> Node:
     import zarr
 
+    return _checked(lambda: zarr.open(store=store, path=inner, mode="r"), where)
+
+
+def _checked(opening: Callable[[], Node], where: str) -> Node:
     try:
-        return zarr.open(store=store, path=inner, mode="r")
+        return opening()
+    except LeptonError:
+        raise
     except FileNotFoundError as error:
         raise NotFoundError(f"There is no Zarr dataset at {where}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:  # what broken metadata raises
         raise DataError(f"{where} cannot be opened as Zarr: {error}") from error
 
 
-def _open_url(where: str) -> Node:
-    scheme = where.partition("://")[0]
+def _open_url(where: str, cache: int | None) -> Node:
+    from lepton_jlab.data.remote.connect import EXTRAS, scheme_of
+
+    scheme = scheme_of(where)
+    if scheme in EXTRAS:
+        from lepton_jlab.data.remote.opening import open_remote
+
+        return _checked(lambda: open_remote(where, cache), where)
     try:
         return _open(where, where)
     except ImportError as error:
-        library = REMOTE.get(scheme, f"the fsspec library for {scheme}://")
-        extra = {"https": "http", "gcs": "gs"}.get(scheme, scheme)
-        raise MissingDependencyError(f"{library}, which reads {scheme}://,", extra) from error
+        raise DataError(
+            f"{where} cannot be opened: {error}. Lepton itself reads {', '.join(EXTRAS)}; for "
+            f"{scheme}:// install fsspec and its library for {scheme}."
+        ) from error
 
 
 def _open_zip(path: Path) -> Node:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lepton_jlab.cluster import get_cluster
-from lepton_jlab.cluster.plan import parse_bytes, parse_seconds
+from lepton_jlab.cluster.plan import parse_seconds
 from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.names import analyse
 from lepton_jlab.runs.run import Run, runs_of
 from lepton_jlab.runs.sweep import Sweep
+from lepton_jlab.sizes import parse_bytes
 
 _FUNCTION = "function"  # what a submitted function is called in its run, and its result
 _RESULT = "result"
@@ -97,7 +98,7 @@ def submit(
         "retries": _at_least(0, retries, "--retries"),
         "timeout": None if timeout is None else parse_seconds(timeout, "--timeout"),
         "stall": None if stall is None else parse_seconds(stall, "--stall"),
-        "memory": parse_bytes(memory, "--memory"),
+        "memory": None if memory is None else parse_bytes(memory, "--memory"),
         "keep": keep,
     }
     if callable(work):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lepton_jlab.cluster import connection
-from lepton_jlab.cluster.plan import make_plan, parse_bytes, parse_seconds
+from lepton_jlab.cluster.plan import make_plan, parse_seconds
 from lepton_jlab.errors import UsageError
 
 NO_KEYS = (None, None, None)
@@ -26,8 +26,8 @@ def plan(engine="auto", name=None, workers=None, threads=None, memory=None, idle
         ({"engine": "tls://x:1", "tls": ("no", "no", "no")}, "--tls-ca: there is no file 'no'"),
         ({"workers": 0}, "--workers is 0; it must be 1 or more"),
         ({"threads": -1}, "--threads is -1"),
-        ({"memory": "much"}, "--memory 'much' is not an amount of memory"),
-        ({"memory": 0}, "--memory 0 is not an amount"),
+        ({"memory": "much"}, "--memory 'much' is not a size"),
+        ({"memory": 0}, "--memory 0 is not a size"),
         ({"idle": "soon"}, "--idle-timeout 'soon' is not a time"),
         ({"idle": 0}, "--idle-timeout 0 is not a time"),
         ({"name": "../up"}, "cannot be a cluster's name"),
@@ -43,8 +43,8 @@ def test_what_cannot_be_is_named(asked, told):
 def test_words_become_bytes_and_seconds():
     made = plan(engine="local", memory="4GiB", idle="10 min")
     assert (made.memory, made.idle_timeout) == (4 * 2**30, 600.0)
-    assert parse_bytes("500 MB", "--memory") == 500_000_000
-    assert parse_bytes(None, "--memory") is None
+    assert plan(memory="500 MB").memory == 500_000_000
+    assert plan().memory is None
     assert parse_seconds("90s", "--timeout") == parse_seconds(90, "--timeout") == 90.0
 
 

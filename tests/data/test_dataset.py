@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from lepton_jlab.data import Dataset, find_datasets, open_dataset
-from lepton_jlab.errors import DataError, MissingDependencyError, NotFoundError, UsageError
+from lepton_jlab.errors import DataError, NotFoundError, UsageError
 
 MakeDataset = Callable[..., Dataset]
 
@@ -133,15 +133,6 @@ def test_what_is_not_zarr_says_how_to_import_it(tmp_path: Path) -> None:
     (tmp_path / "bad.zarr" / "zarr.json").write_text("{")
     with pytest.raises(DataError, match="cannot be opened as Zarr"):
         open_dataset(tmp_path / "bad.zarr")
-
-
-def test_a_url_whose_library_is_missing_says_which() -> None:
-    pytest.importorskip("fsspec")
-    try:
-        import s3fs  # noqa: F401
-    except ImportError:
-        with pytest.raises(MissingDependencyError, match=r"s3fs.*lepton_jlab\[s3\]"):
-            open_dataset("s3://bucket/name.zarr")
 
 
 def test_a_broken_chunk_names_array_and_samples(make_dataset: MakeDataset) -> None:

@@ -57,7 +57,7 @@ class Buffers:
     def take(self, demanded: bool = False) -> Bytes | None:
         """Return a buffer; None if as many as allowed are held, unless it is `demanded`."""
         try:
-            memory = self._free.popleft()
+            memory = self._free.pop()  # the newest: its pages are there
         except IndexError:
             if len(self._out) >= self._count and not demanded:
                 return None

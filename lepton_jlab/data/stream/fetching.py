@@ -105,14 +105,21 @@ class _Store:
         self._prefix = f"{path}/" if path else ""
         self.width = getattr(store, "width", None)
         self.transfer = getattr(store, "transfer", None)
+        self._read = getattr(store, "read", None)  # a remote store's way for threads
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> Bytes | None:
+        wanted = _byte_range(start, stop)
+        if self._read is not None:
+            found = self._read(self._prefix + key, wanted)
+            return None if found is None else np.frombuffer(found, np.uint8)
+        return self._get(self._prefix + key, wanted)
+
+    def _get(self, key: str, wanted: ByteRequest | None) -> Bytes | None:
         from zarr.core.buffer import default_buffer_prototype
         from zarr.core.sync import sync
 
-        wanted = _byte_range(start, stop)
-        found = sync(self._store.get(self._prefix + key, default_buffer_prototype(), wanted))
-        return None if found is None else found.as_numpy_array().view(np.uint8)
+        buffer = sync(self._store.get(key, default_buffer_prototype(), wanted))
+        return None if buffer is None else buffer.as_numpy_array().view(np.uint8)
 
     def forget(self, key: str, start: int = 0, stop: int | None = None) -> bool:
         if not hasattr(self._store, "forget"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,23 +30,31 @@ if TYPE_CHECKING:
 _TASK_BYTES = 256 << 10  # decoded, at least, by one task: handing one over takes a while
 
 
-@dataclass(frozen=True, slots=True)
 class Filling:
     """A window on its way.
 
-    Attributes
+    Parameters
     ----------
-    arrays
-        Samples by name of the array, in batches that each begin at an aligned address.
-    starts
-        By name of the array, the row at which each of the window's parts of batches begins.
+    parts
+        For each array its name, its samples, and the row at which each part of a batch begins.
     tasks
-        When all of them are done, the window is filled.
+        What fills it.
     """
 
-    arrays: dict[str, NDArray[Any]]
-    starts: dict[str, Ints]
-    tasks: list[Future[None]]
+    def __init__(
+        self, parts: Sequence[tuple[str, NDArray[Any], list[int]]], tasks: Sequence[_Task]
+    ) -> None:
+        self._parts = parts
+        self._tasks = tasks
+        self._left = len(tasks)
+        self._lock = threading.Lock()
+        self._done = threading.Event()  # one wake-up a window: of each task it would cost much
+        self._error: BaseException | None = None
+
+    def start(self, pool: Executor) -> None:
+        """Hand the tasks to threads."""
+        for task in self._tasks:
+            pool.submit(self._do, task)
 
     def wait(self) -> None:
         """Return when it is filled.
@@ -54,16 +64,28 @@ class Filling:
         DataError
             If a chunk cannot be read.
         """
-        for task in self.tasks:
-            task.result()
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
 
     def part(self, number: int, length: int) -> dict[str, NDArray[Any]]:
         """Return the rows of one part of the window, by name of the array."""
-        starts = {name: int(starts[number]) for name, starts in self.starts.items()}
         return {
-            name: values[starts[name] : starts[name] + length]
-            for name, values in self.arrays.items()
+            name: values[starts[number] : starts[number] + length]
+            for name, values, starts in self._parts
         }
+
+    def _do(self, task: _Task) -> None:
+        try:
+            if self._error is None:
+                task.do()
+        except BaseException as error:  # noqa: BLE001 - raised where the window is waited for
+            self._error = error
+            self._done.set()
+        with self._lock:
+            self._left -= 1
+            if not self._left:
+                self._done.set()
 
 
 class Target:
@@ -97,7 +119,7 @@ class Target:
         self.pad = rows_aligned(self.row_bytes, batch_size) if self.raw else 1
         self._rows = most + parts * (self.pad - 1)
         self._buffers = Buffers(self._rows * self.row_bytes, WINDOWS) if self.raw else None
-        self._local = threading.local()
+        self._scratch: deque[NDArray[Any]] = deque()
 
     def memory(self, demanded: bool) -> NDArray[Any] | None:
         """Return room for a window, shape ``(rows, …)``, or None where all is in use."""
@@ -106,13 +128,16 @@ class Target:
         buffer = self._buffers.take(demanded)
         return None if buffer is None else buffer.view(self.dtype).reshape(-1, *self.tail)
 
-    def scratch(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Return this thread's room for one chunk."""
-        held: NDArray[Any] | None = getattr(self._local, "chunk", None)
-        if held is None:
+    @contextlib.contextmanager
+    def scratch(self, shape: tuple[int, ...]) -> Iterator[NDArray[Any]]:
+        """Give room for one chunk, the same again and again."""
+        try:
+            room = self._scratch.pop()
+        except IndexError:
             nbytes = math.prod(shape) * self.dtype.itemsize
-            held = self._local.chunk = aligned(nbytes).view(self.dtype).reshape(shape)
-        return held
+            room = aligned(nbytes).view(self.dtype).reshape(shape)
+        yield room
+        self._scratch.append(room)
 
 
 class Filler:
@@ -149,21 +174,24 @@ class Filler:
                 used = (order >= 0) & (order < wanted.stop - skip)
                 positions, order = positions[used], order[used]
         layouts = {t.pad: _layout(lengths, t.pad) for t in self._targets.values()}
-        tasks: list[Future[None]] = []
-        starts = {}
+        tasks: list[_Task] = []
+        parts = []
         for name, target in self._targets.items():
-            starts[name], places = layouts[target.pad]
-            at = order if places is None else places[order]
-            memory = arrays[name]
-            assert memory is not None
-            jobs = self._jobs(target, memory, positions, at)
-            tasks += [self._pool.submit(job) for job in jobs]
-        return Filling({n: a for n, a in arrays.items() if a is not None}, starts, tasks)
+            starts, places = layouts[target.pad]
+            out = arrays[name]
+            assert out is not None
+            parts.append((name, out, starts.tolist()))
+            tasks += self._tasks(target, out, positions, order if places is None else places[order])
+        filling = Filling(parts, tasks)
+        filling.start(self._pool)
+        return filling
 
-    def _jobs(self, target: Target, out: NDArray[Any], positions: Ints, at: Ints) -> Iterator[_Job]:
+    def _tasks(
+        self, target: Target, out: NDArray[Any], positions: Ints, at: Ints
+    ) -> Iterator[_Task]:
         source = target.source
         if isinstance(source, np.ndarray):
-            yield _Job(target, out, self._meter, [(0, positions, at)])
+            yield _Task(target, out, self._meter, [(0, positions, at)])
             return
         rows = target.column.rows(positions)
         least = _TASK_BYTES if source.width is None else 1
@@ -173,14 +201,14 @@ class Filler:
             runs.append(run)
             held += source.nbytes
             if held >= least:
-                yield _Job(target, out, self._meter, runs)
+                yield _Task(target, out, self._meter, runs)
                 runs, held = [], 0
         if runs:
-            yield _Job(target, out, self._meter, runs)
+            yield _Task(target, out, self._meter, runs)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Task:
     """Some chunks to be read, and where their samples go."""
 
     target: Target
@@ -188,7 +216,7 @@ class _Job:
     meter: Meter
     runs: list[tuple[int, Ints, Ints]]  # number of the chunk, rows in it, rows of `out`
 
-    def __call__(self) -> None:
+    def do(self) -> None:
         source = self.target.source
         for number, rows, at in self.runs:
             if isinstance(source, np.ndarray):
@@ -200,13 +228,14 @@ class _Job:
                 if straight is not None and _covers(rows, source.length):
                     source.load(number, self.out[straight], self.meter)
                     continue
-                values = self.target.scratch((source.length, *self.target.tail))
-                source.load(number, values, self.meter)
-            start = time.perf_counter()
+                with self.target.scratch((source.length, *self.target.tail)) as values:
+                    source.load(number, values, self.meter)
+                    self._put(values, rows, at)
+                continue
             self._put(values, rows, at)
-            self.meter.add(gather=time.perf_counter() - start)
 
     def _put(self, values: NDArray[Any], rows: Ints, at: Ints) -> None:
+        start = time.perf_counter()
         of = _stretch(rows)
         chosen = values[rows] if of is None else values[of]
         to = _stretch(at)
@@ -219,6 +248,7 @@ class _Job:
             np.put(_as_items(self.out, row), at, _as_items(chosen, row), mode="clip")
         else:
             self.out[at] = chosen
+        self.meter.add(gather=time.perf_counter() - start)
 
 
 def _as_items(values: NDArray[Any], item: np.dtype[Any]) -> NDArray[Any]:

@@ -1,0 +1,198 @@
+"""A cache on disk for what was read from remote stores, shared by all processes of a user."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_HEADER = 16  # bytes: mark, checksum, length
+_MARK = b"LPC1"
+_BLOCK = 4096
+_SLOT = 128  # bytes of an entry in its folder
+_FOLDER = 4 * _BLOCK  # bytes of a folder with its mark of use, or of the cache with its ledger
+_BATCH = 50  # at least this fraction of the limit is made free at a time
+_USE = 60.0  # seconds between two marks of use
+
+
+class Cache:
+    """Keeps stored bytes by dataset and key, never more than a number of bytes on disk.
+
+    When it is full, what was kept of other datasets goes, that of the dataset used least recently
+    first. Of its own a dataset loses nothing to itself: epochs read every chunk once, so that what
+    was read longest ago is needed soonest; what does not fit is not kept. An entry that is not as
+    it was written counts as absent.
+
+    Parameters
+    ----------
+    folder
+        Where it lies; made when needed. Processes with the same folder share it.
+    limit
+        Bytes on disk that it may take, its own folders and ledger included. Each process heeds its
+        own limit when it writes.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._marked: dict[str, float] = {}
+        with suppress(OSError), self._ledger() as ledger:  # another limit may have held before
+            self._make_room(ledger, 0, own="")
+
+    def get(self, dataset: str, key: str) -> memoryview | None:
+        """Return what was kept, or None."""
+        path = self._path(dataset, key)
+        try:
+            stored = path.read_bytes()
+        except OSError:
+            return None
+        data = memoryview(stored)[_HEADER:]
+        if stored[:_HEADER] != _header(data):
+            self.forget(dataset, key)
+            return None
+        self._mark_use(path.parent)
+        return data
+
+    def put(self, dataset: str, key: str, data: memoryview) -> None:
+        """Keep `data`, if it fits.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written to.
+        """
+        path = self._path(dataset, key)
+        cost = _cost(_HEADER + data.nbytes)
+        with self._ledger() as ledger:
+            if path.exists():
+                return
+            needed = cost + (0 if path.parent.name in ledger else _FOLDER)
+            if not self._make_room(ledger, needed, path.parent.name):
+                return
+            if path.parent.name not in ledger:
+                path.parent.mkdir(exist_ok=True)
+                (path.parent / "used").touch()
+                ledger[path.parent.name] = _FOLDER
+            with self._incoming.open("wb") as file:
+                file.write(_header(data))
+                file.write(data)
+            self._incoming.replace(path)
+            ledger[path.parent.name] += cost
+
+    def forget(self, dataset: str, key: str) -> None:
+        """Drop what was kept, if there is anything."""
+        path = self._path(dataset, key)
+        with suppress(OSError), self._ledger() as ledger:
+            ledger[path.parent.name] -= _drop(path)
+
+    def _path(self, dataset: str, key: str) -> Path:
+        return self.folder / _digest(dataset) / _digest(key)
+
+    @property
+    def _incoming(self) -> Path:
+        return self.folder / "incoming"  # one at a time: who writes holds the lock
+
+    def _mark_use(self, folder: Path) -> None:
+        now = time.monotonic()
+        if now - self._marked.get(folder.name, -_USE) >= _USE:
+            self._marked[folder.name] = now
+            with suppress(OSError):
+                os.utime(folder / "used")
+
+    # ---- how the limit holds
+
+    @contextmanager
+    def _ledger(self) -> Iterator[dict[str, int]]:
+        """Lock the cache, and give the bytes of each dataset, to be changed together with them."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Opened each time: a lock belongs to what was opened, which threads and forks would share.
+        with (self.folder / "ledger").open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            ledger = self._read_ledger(file.read())
+            file.truncate(0)  # whoever finds it empty knows that a process died here, and counts
+            yield ledger
+            file.write(json.dumps(ledger).encode())
+
+    def _read_ledger(self, text: bytes) -> dict[str, int]:
+        try:
+            ledger: dict[str, int] = json.loads(text)
+        except ValueError:
+            self._incoming.unlink(missing_ok=True)
+            return self._count()
+        return ledger
+
+    def _count(self) -> dict[str, int]:
+        folders = [folder for folder in self.folder.iterdir() if folder.is_dir()]
+        return {
+            folder.name: _FOLDER + sum(_cost(size) for _, size in _entries(folder))
+            for folder in folders
+        }
+
+    def _make_room(self, ledger: dict[str, int], needed: int, own: str) -> bool:
+        """Drop entries of other datasets until `needed` bytes have room, if that is enough."""
+        room = self.limit - _FOLDER - sum(ledger.values())
+        if needed <= room:
+            return True
+        others = sorted((name for name in ledger if name != own), key=self._used)
+        if needed > room + sum(ledger[name] for name in others):
+            return False
+        wanted = max(needed, self.limit // _BATCH)
+        for name in others:
+            for path, _ in _entries(self.folder / name):
+                if room >= wanted:
+                    return True
+                freed = _drop(path)
+                ledger[name] -= freed
+                room += freed
+            if not any(_entries(self.folder / name)):
+                room += self._remove(ledger, name)
+        return needed <= room
+
+    def _remove(self, ledger: dict[str, int], name: str) -> int:
+        folder = self.folder / name
+        with suppress(OSError):
+            (folder / "used").unlink(missing_ok=True)
+            folder.rmdir()
+        return ledger.pop(name)
+
+    def _used(self, name: str) -> float:
+        try:
+            return (self.folder / name / "used").stat().st_mtime
+        except OSError:
+            return 0.0
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _header(data: memoryview) -> bytes:
+    return _MARK + zlib.crc32(data).to_bytes(4, "little") + data.nbytes.to_bytes(8, "little")
+
+
+def _cost(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK + _SLOT
+
+
+def _entries(folder: Path) -> Iterator[tuple[Path, int]]:
+    with suppress(FileNotFoundError), os.scandir(folder) as found:
+        for entry in found:
+            if entry.name != "used":
+                yield Path(entry.path), entry.stat().st_size
+
+
+def _drop(path: Path) -> int:
+    """Remove an entry and return the bytes that it took."""
+    try:
+        size = path.stat().st_size
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return _cost(size)
