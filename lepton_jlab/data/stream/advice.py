@@ -21,7 +21,7 @@ def report_of(
     """Return the report of one epoch of a stream that reads the datasets in `stored`."""
     seconds = max(clock.seconds, 1e-9)
     share = clock.waited / seconds if clock.batches else 0.0
-    worked = max(meter.read + meter.decode + meter.gather, 1e-9)
+    worked = max(meter["read"] + meter["decode"] + meter["gather"], 1e-9)
     return StreamReport(
         dataset=", ".join(dict.fromkeys(one.dataset.name for one in stored)),
         stream=number,
@@ -33,11 +33,11 @@ def report_of(
         waited_share=share,
         first_batch=clock.first,
         samples_per_second=clock.samples / seconds,
-        decoded_mb_per_second=meter.decoded / seconds / _MB,
-        stored_mb_per_second=meter.stored / seconds / _MB,
-        read=meter.read / worked,
-        decode=meter.decode / worked,
-        gather=meter.gather / worked,
+        decoded_mb_per_second=meter["decoded"] / seconds / _MB,
+        stored_mb_per_second=meter["stored"] / seconds / _MB,
+        read=meter["read"] / worked,
+        decode=meter["decode"] / worked,
+        gather=meter["gather"] / worked,
         advice=_advice(stored, clock, meter) if share > PATIENCE else None,
     )
 
@@ -46,10 +46,11 @@ def _advice(stored: Sequence[Stored], clock: Clock, meter: Meter) -> str:
     """Return what would help most against waiting."""
     chunks = [chunks for one in stored for chunks in one.chunks.values()]
     largest = max(chunks, key=lambda one: one.nbytes, default=None)
-    if meter.mapped > clock.seconds / 2:
+    if meter["mapped"] > clock.seconds / 2:
+        took = 1e3 * meter["mapped"] / max(1, clock.batches)
         return (
-            f"The function given to map takes {1e3 * meter.mapped / max(1, clock.batches):.1f} ms "
-            "a batch: make it faster, or store what it makes."
+            f"The function given to map takes {took:.1f} ms a batch: make it faster, or store what "
+            "it makes."
         )
     if largest is None or clock.first > clock.waited * 0.8:
         return (
@@ -63,18 +64,19 @@ def _advice(stored: Sequence[Stored], clock: Clock, meter: Meter) -> str:
                 f"A chunk of {unit:,} samples is a large part of a window of "
                 f"{one.order.window:,}: give more memory=, or import with smaller chunks."
             )
-    if meter.read >= max(meter.decode, meter.gather):
+    if meter["read"] >= max(meter["decode"], meter["gather"]):
         return _advice_on_reading(largest, clock, meter)
-    if meter.decode >= meter.gather:
+    if meter["decode"] >= meter["gather"]:
         if not all(one.fast for one in chunks):
             slow = next(one for one in chunks if not one.fast)
             return (
                 f"{slow.name!r} is stored in a way that only zarr-python reads: import it again "
                 "with --codec auto --for speed, and it is decoded in place."
             )
+        rate = meter["decoded"] / max(meter["decode"], 1e-9) / _MB
         return (
-            f"Decoding takes most, at {meter.decoded / max(meter.decode, 1e-9) / _MB:,.0f} MB/s a "
-            "core: import it again with --codec auto --for speed, or give it more cores."
+            f"Decoding takes most, at {rate:,.0f} MB/s a core: import it again with --codec auto "
+            "--for speed, or give it more cores."
         )
     return (
         "Gathering single samples takes most, as they are small: a larger batch_size or a "
@@ -83,7 +85,7 @@ def _advice(stored: Sequence[Stored], clock: Clock, meter: Meter) -> str:
 
 
 def _advice_on_reading(largest: Chunks, clock: Clock, meter: Meter) -> str:
-    rate = meter.stored / max(clock.seconds, 1e-9) / _MB
+    rate = meter["stored"] / max(clock.seconds, 1e-9) / _MB
     if largest.width is None:
         return (
             f"The disk gives {rate:,.0f} MB/s: import with a denser codec (--codec auto --for "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,32 +12,29 @@ PATIENCE = 0.05  # share of the time that training may wait before a report give
 
 
 class Meter:
-    """Counts what the threads that read do; any thread may add to it."""
+    """Counts what is done for a stream; any thread may add to it.
+
+    ``read``, ``decode``, ``gather`` and ``mapped`` are seconds, of all threads together; ``stored``
+    and ``decoded`` are bytes.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.read = self.decode = self.gather = self.mapped = (
-            0.0  # seconds, of all threads together
-        )
-        self.stored = self.decoded = 0  # bytes
+        self._counts: Counter[str] = Counter()
+        self._included: list[Meter] = []
 
-    def add(
-        self,
-        read: float = 0.0,
-        decode: float = 0.0,
-        gather: float = 0.0,
-        mapped: float = 0.0,
-        stored: int = 0,
-        decoded: int = 0,
-    ) -> None:
+    def add(self, **amounts: float) -> None:
         """Add seconds and bytes."""
         with self._lock:
-            self.read += read
-            self.decode += decode
-            self.gather += gather
-            self.mapped += mapped
-            self.stored += stored
-            self.decoded += decoded
+            for name, amount in amounts.items():
+                self._counts[name] += amount  # type: ignore[assignment]
+
+    def include(self, other: Meter) -> None:
+        """Count what another counts, too."""
+        self._included.append(other)
+
+    def __getitem__(self, name: str) -> float:
+        return self._counts[name] + sum(other[name] for other in self._included)
 
 
 class Clock:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_jlab.data.stream.buffers import aligned
 from lepton_jlab.data.stream.chunks import Chunks
 from lepton_jlab.data.stream.memory import SMALL, Plan, make_plan
-from lepton_jlab.data.stream.order import Order, Window
+from lepton_jlab.data.stream.order import Order
+from lepton_jlab.data.stream.reading import Reader
 from lepton_jlab.data.stream.report import Meter
-from lepton_jlab.data.stream.windows import Filler, Filling, Target
+from lepton_jlab.data.stream.windows import Target
 from lepton_jlab.errors import DataError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lepton_jlab.data.column import Column
     from lepton_jlab.data.dataset import Dataset
-
-    Arrays = dict[str, NDArray[Any]]
-    Ints = NDArray[np.int64]
-
-_AHEAD = 2  # windows that are filled while one is given out
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,55 +81,9 @@ class Stored:
 
     def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
         """Yield the batches of an epoch but the first `skip`, without reading only these."""
-        ends = np.cumsum(self.order.batch_sizes)
-        passed = int(ends[skip - 1]) if skip else 0
-        windows = self.order.windows(epoch, passed)
-        pool = ThreadPoolExecutor(self._plan.threads, thread_name_prefix="lepton-read")
-        try:
-            yield from self._draw(windows, ends, passed, Filler(self._targets, pool, meter))
-        finally:  # also when the iteration is left early
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _draw(
-        self, windows: Iterator[Window], ends: Ints, passed: int, filler: Filler
-    ) -> Iterator[Any]:
-        coming = next(windows, None)
-        begun: deque[tuple[Filling, list[int], bool]] = deque()
-
-        def begin(demanded: bool = False) -> None:
-            nonlocal coming
-            while coming is not None and len(begun) < _AHEAD:
-                low = max(coming.first, passed)
-                high = min(coming.first + len(coming), int(ends[-1]))
-                last = int(np.searchsorted(ends, high))
-                inner = ends[np.searchsorted(ends, low, "right") : last]
-                lengths = np.diff(np.append(inner, high), prepend=low)
-                filling = filler.begin(coming, lengths, low - coming.first, demanded and not begun)
-                if filling is None:
-                    return
-                begun.append((filling, lengths.tolist(), bool(ends[last] == high)))
-                coming = next(windows, None)
-
-        parts: list[Arrays] = []
-        fresh = True
-        begin(demanded=True)
-        while begun:
-            filling, lengths, whole = begun.popleft()
-            begin()
-            filling.wait()
-            for number, length in enumerate(lengths):
-                parts.append(filling.part(number, length))
-                if whole or number < len(lengths) - 1:
-                    # The first batch is a copy: many keep it to look at, and a view would keep its
-                    # whole window.
-                    batch = _joined(parts) if fresh or len(parts) > 1 else parts[0]
-                    fresh, parts = False, []
-                    yield self.arranged(batch)
-                    del batch
-                    begin()
-            parts = [_joined(parts)] if parts else []  # a copy, so that the window can be let go
-            del filling
-            begin(demanded=True)
+        for arrays in self._reader.draw(epoch, skip, meter):
+            yield self.arranged(arrays)
+            del arrays  # or their memory could not be used for the next
 
     def arranged(self, arrays: Mapping[str, Any]) -> Any:
         """Return (x, y), (x, y, sample_weight) or x by the roles, else a dict by array name."""
@@ -153,10 +97,11 @@ class Stored:
     @cached_property
     def chunks(self) -> Mapping[str, Chunks]:
         """The arrays that are read by chunks; the others are read whole and kept."""
+        small = min(SMALL, self.memory // 8 // len(self.columns))
         return {
             name: Chunks(name, column.zarr)
             for name, column in self.columns.items()
-            if column.nbytes > SMALL
+            if column.nbytes > small
         }
 
     @cached_property
@@ -164,7 +109,7 @@ class Stored:
         return make_plan(self.columns, self.chunks, self.memory, self.batch_size, self.shuffle)
 
     @cached_property
-    def _targets(self) -> Mapping[str, Target]:
+    def _reader(self) -> Reader:
         targets = {}
         unit = int(np.diff(self._plan.cuts).max())
         most = min(max(self._plan.window, unit), int(self._plan.cuts[-1]))
@@ -172,21 +117,7 @@ class Stored:
         for name, column in self.columns.items():
             source = self.chunks[name] if name in self.chunks else column.read(0, len(column))
             targets[name] = Target(column, source, self.batch_size, most, parts)
-        return targets
+        return Reader(self.order, targets, self._plan.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
-
-
-def _joined(parts: list[Arrays]) -> Arrays:
-    """Return a copy of the parts of one batch, aligned where that is possible."""
-    return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
-
-
-def _concatenated(values: list[NDArray[Any]]) -> NDArray[Any]:
-    first = values[0]
-    if first.dtype.kind not in "biufc":
-        return np.concatenate(values)
-    shape = (sum(map(len, values)), *first.shape[1:])
-    out = aligned(math.prod(shape) * first.dtype.itemsize).view(first.dtype).reshape(shape)
-    return np.concatenate(values, out=out)

@@ -27,6 +27,8 @@ def each(function: Callable[..., Any], batch: Any, *others: Any) -> Any:
         if any(not isinstance(other, dict) or set(other) != set(batch) for other in others):
             raise ValueError("the names differ")
         return {k: each(function, v, *(other[k] for other in others)) for k, v in batch.items()}
+    if not others and isinstance(batch, tuple):  # what nearly all batches are
+        return tuple([each(function, part) for part in batch])
     if isinstance(batch, (tuple, list)):
         if any(not isinstance(o, (tuple, list)) or len(o) != len(batch) for o in others):
             raise ValueError("the number of arrays differs")
@@ -37,5 +39,6 @@ def each(function: Callable[..., Any], batch: Any, *others: Any) -> Any:
 
 def samples(batch: Any) -> int:
     """Return how many samples a batch has."""
-    found = leaves(batch)
-    return int(found[0].shape[0]) if found else 0
+    while isinstance(batch, (tuple, list, dict)):
+        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
+    return int(batch.shape[0])
