@@ -95,6 +95,11 @@ class Column:
             return self._read(slice(start, max(start, stop)))
         return self._pick(np.arange(start, stop))
 
+    @property
+    def all_rows(self) -> slice | NDArray[np.int64]:
+        """Where in the stored array its samples are."""
+        return slice(None) if self._rows is None else self._rows
+
     def rows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where in the stored array the samples at `positions` are."""
         return positions if self._rows is None else self._rows[positions]

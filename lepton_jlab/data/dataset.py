@@ -82,6 +82,11 @@ class Dataset:
         found = {name: Column(name, array, rows) for name, array in self._members.items()}
         return MappingProxyType(found)
 
+    @property
+    def split_of(self) -> list[list[Any]]:
+        """How its samples were chosen from those stored: shares, number and seed of each split."""
+        return [[list(part.shares), part.which, part.seed] for part in self._parts]
+
     @cached_property
     def left_out(self) -> list[str]:
         """Arrays of the group without the axis of samples, such as coordinates of other axes."""

@@ -35,9 +35,8 @@ def ahead(source: Iterator[Any], depth: int = 2) -> Iterator[Any]:
         except BaseException as error:  # noqa: BLE001 - it is raised where the items are used
             made.put((_END, error))
 
-    thread = threading.Thread(target=make, name="lepton-ahead", daemon=True)
-    thread.start()
     try:
+        threading.Thread(target=make, name="lepton-ahead", daemon=True).start()
         while True:
             item, error = made.get()
             if error is not None:

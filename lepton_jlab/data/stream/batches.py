@@ -38,7 +38,7 @@ class Batches:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self._position = (0, 0)
+        self._position = self._next = (0, 0)  # where the newest iteration is; where one begins
         self._number = next(_numbers)
         self._watched: tuple[int, Clock, Meter] = (0, Clock(), Meter())
 
@@ -52,11 +52,11 @@ class Batches:
     @property
     def epoch(self) -> int:
         """Number of the epoch that the next iteration gives."""
-        return self._position[0]
+        return self._next[0]
 
     @epoch.setter
     def epoch(self, number: int) -> None:
-        self._position = (number, 0)
+        self._position = self._next = (number, 0)
 
     @property
     def window(self) -> int | None:
@@ -91,7 +91,8 @@ class Batches:
         """Yield the batches as they are made; the position moves with each that is given out."""
         # A generator: the epoch is taken by the first batch that is drawn, not by iter(), which
         # Keras calls once more than it uses.
-        (epoch, given), count = self._position, self.stream.count
+        (epoch, given), count = self._next, self.stream.count
+        self._next = (epoch + 1, 0)
         clock, meter = Clock(), Meter()
         self._watched = (epoch, clock, meter)
         batches = self.stream.draw(epoch, given, meter)
@@ -104,6 +105,8 @@ class Batches:
                 clock.give(samples(batch))
                 given += 1
                 self._position = (epoch + 1, 0) if given == count else (epoch, given)
+                if count is None:  # what has no end goes on where it was left
+                    self._next = self._position
                 if watchers.watched() and clock.due(watchers.INTERVAL):
                     watchers.tell(self.report)
                 yield batch
@@ -174,12 +177,14 @@ class Batches:
             epoch, batch, stream = int(state["epoch"]), int(state["batch"]), state["stream"]
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError("This is no position: give what state_dict() returned.") from error
+        if epoch < 0 or not 0 <= batch <= (batch if self.stream.count is None else len(self)):
+            raise UsageError(f"There is no batch {batch} of epoch {epoch}: this is no position.")
         if stream != (own := identity(self.stream)):
             raise UsageError(
                 "This position belongs to other batches: "
                 f"{_difference(stream, own)}. Make them as they were."
             )
-        self._position = (epoch, batch)
+        self._position = self._next = (epoch, batch)
 
     # ---- what it costs
 
@@ -190,7 +195,7 @@ class Batches:
         return report_of(stored_of(self.stream), self._number, epoch, clock, meter)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return batches_of, (self.stream, self._position)
+        return batches_of, (self.stream, self._next)
 
 
 def batches_of(stream: Stream, position: tuple[int, int] = (0, 0)) -> Batches:
@@ -201,7 +206,7 @@ def batches_of(stream: Stream, position: tuple[int, int] = (0, 0)) -> Batches:
         made: Batches = TensorBatches(stream)
     else:
         made = Batches(stream)
-    made._position = position
+    made._position = made._next = position
     return made
 
 
@@ -255,16 +260,14 @@ def stored_of(stream: Stream) -> list[Stored]:
 def identity(stream: Stream) -> dict[str, Any]:
     """Return what the order of a stream depends on, JSON-ready."""
     if isinstance(stream, Stored):
-        names = ("batch_size", "shuffle", "seed", "rank", "world", "drop_remainder")
-        recipe = {name: getattr(stream, name) for name in names}
-        return {"samples": len(stream.dataset), "window": stream.order.window, **recipe}
+        return stream.identity()
     if isinstance(stream, Mixed):
         mixed = {"weights": list(stream.weights), "seed": stream.seed, "batch": stream.batch_size}
         return {"mixed": [identity(one) for one in stream.streams], **mixed}
     if isinstance(stream, Taken):
-        return {**identity(stream.stream), "take": stream.most}
+        return {"take": stream.most, "of": identity(stream.stream)}
     if isinstance(stream, Repeated):
-        return {**identity(stream.stream), "repeat": stream.times}
+        return {"repeat": stream.times, "of": identity(stream.stream)}
     assert isinstance(stream, Mapped)
     return identity(stream.stream)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_jlab.data.stream.decoding import Into, decoder, decoder_v2
+from lepton_jlab.data.stream.decoding import Into, check_length, decoder, decoder_v2
 from lepton_jlab.data.stream.fetching import fetcher
 from lepton_jlab.errors import DataError, LeptonError
 
@@ -54,7 +54,7 @@ class Chunks:
 
     def __init__(self, name: str, array: zarr.Array[Any]) -> None:
         self.name = name
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        self.dtype = native(array.dtype)
         self.raw = self.dtype.kind in _RAW_KINDS and not self.dtype.hasobject
         self.shape = tuple(array.shape)
         self._piece = tuple(max(1, n) for n in array.chunks)
@@ -94,6 +94,23 @@ class Chunks:
             raise self._broken(key, str(self._array.store_path), error) from error
         meter.add(decode=time.perf_counter() - start, decoded=values.nbytes)
         return values.astype(self.dtype, copy=False)
+
+    def read_all(self, meter: Meter) -> NDArray[Any]:
+        """Return all samples, shape ``(samples, …)``.
+
+        Raises
+        ------
+        DataError
+            If a chunk cannot be read or decoded.
+        """
+        count = -(-self.shape[0] // self.length)
+        if not self.raw:
+            return np.concatenate([self.read(number, meter) for number in range(count)])
+        values = np.empty((count * self.length, *self.shape[1:]), self.dtype)
+        for number in range(count):
+            first = number * self.length
+            self.load(number, values[first : first + self.length], meter)
+        return values[: self.shape[0]]
 
     def load(self, number: int, out: NDArray[Any], meter: Meter) -> None:
         """Decode a chunk into `out`, contiguous, of shape ``(length, …)``.
@@ -136,6 +153,7 @@ class Chunks:
                 if found is None:
                     out[...] = stored.fill
                 else:
+                    check_length(found, None if stop is None else stop - start)
                     stored.decode(found, out.reshape(-1).view(np.uint8))
                     if stored.swapped:
                         out.byteswap(inplace=True)
@@ -183,6 +201,12 @@ class Chunks:
             f"Chunk {chunk} of {self.name!r} cannot be read: {type(error).__name__}: {error}. "
             f"It is in {address}; restore it from a copy, or import the dataset again."
         )
+
+
+def native(dtype: Any) -> np.dtype[Any]:
+    """Return `dtype` in this machine's byte order."""
+    known: np.dtype[Any] = np.dtype(dtype)
+    return known.newbyteorder("=") if known.kind in _RAW_KINDS else known
 
 
 class _Stored:

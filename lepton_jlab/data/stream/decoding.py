@@ -85,7 +85,10 @@ def _blosc(stored: Any, out: Bytes) -> None:
 
     if len(stored) < 16:
         raise ValueError("shorter than a Blosc header")
-    _check_size(struct.unpack_from("<I", stored, 4)[0], out)
+    decoded, _, held = struct.unpack_from("<3I", stored, 4)
+    if held > len(stored):  # Blosc would read on behind the end
+        raise ValueError(f"{len(stored)} bytes there, {held} expected")
+    _check_size(decoded, out)
     blosc.decompress(stored, out)
 
 
@@ -114,6 +117,18 @@ def _checked(stored: Any) -> Any:
     if google_crc32c.value(content).to_bytes(4, "little") != checksum:
         raise ValueError("its CRC-32C checksum does not agree: the bytes are damaged")
     return content
+
+
+def check_length(stored: Any, expected: int | None) -> None:
+    """Refuse bytes that are not as many as they should be.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    if expected is not None and len(stored) != expected:
+        raise ValueError(f"{len(stored)} bytes there, {expected} expected")
 
 
 def _check_size(size: int, out: Bytes) -> None:

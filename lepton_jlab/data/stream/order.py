@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -121,6 +122,11 @@ class Order:
         """Samples that this rank gives out in an epoch."""
         return int(self.batch_sizes.sum())
 
+    def identity(self) -> dict[str, Any]:
+        """Return what tells these samples, units and windows from others, JSON-ready."""
+        units = hashlib.sha256(self._edges.tobytes()).hexdigest()[:16]
+        return {"samples": int(self.cuts[-1]), "units": units, "window": self.window}
+
     def windows(self, epoch: int, passed: int = 0) -> Iterator[Window]:
         """Yield what this rank reads in `epoch` after it gave out `passed` samples."""
         units = self._units(epoch)
@@ -137,14 +143,19 @@ class Order:
 
     @cached_property
     def _edges(self) -> Ints:
-        """The cuts; finer ones where there are fewer units than ranks."""
-        cuts = self.cuts
-        if len(cuts) > self.world:
-            return cuts
-        parts = -(-self.world // (len(cuts) - 1)) + 1
-        finer = [np.linspace(a, b, parts + 1).astype(np.int64) for a, b in pairwise(cuts)]
-        edges = np.unique(np.concatenate(finer))
-        return edges if len(edges) > self.world else np.arange(cuts[-1] + 1)
+        """The cuts; finer ones where units are too few to give each rank a sample a batch."""
+        cuts, parts = self.cuts, 1
+        while parts <= int(np.diff(self.cuts).max()) and not self._suffices(cuts):
+            parts *= 2
+            finer = [np.linspace(a, b, parts + 1).astype(np.int64) for a, b in pairwise(self.cuts)]
+            cuts = np.unique(np.concatenate(finer))
+        return cuts
+
+    def _suffices(self, cuts: Ints) -> bool:
+        shares = self._dealt(np.diff(cuts))
+        return int(shares.min()) >= (
+            self.batch_size if self.drop_remainder else -(-int(shares.max()) // self.batch_size)
+        )
 
     @cached_property
     def _lengths(self) -> Ints:
@@ -153,8 +164,12 @@ class Order:
     @cached_property
     def _shares(self) -> Ints:
         """How many samples each rank has: the same in each epoch."""
-        lengths = np.sort(self._lengths)[::-1]
-        return np.bincount(self._hands(len(lengths)), lengths, self.world).astype(np.int64)
+        return self._dealt(self._lengths)
+
+    def _dealt(self, lengths: Ints) -> Ints:
+        longest_first = np.sort(lengths)[::-1]
+        shares = np.bincount(self._hands(len(lengths)), longest_first, self.world)
+        return shares.astype(np.int64)
 
     def _hands(self, units: int) -> Ints:
         """Return the rank of each unit, from the longest to the shortest, dealt there and back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections import deque
@@ -46,21 +47,27 @@ class Reader:
         """Yield the batches of an epoch but the first `skip`."""
         epoch, self._next = self._next, None
         if epoch is None or not epoch.is_start_of(number, skip):
-            pool = ThreadPoolExecutor(self._threads, thread_name_prefix="lepton-read")
-            epoch = _Epoch(self._order, self._targets, pool, number, skip)
+            epoch = _Epoch(self._order, self._targets, number, skip)
         meter.include(epoch.meter)
-        finished = False
-        try:
+        following = None
+        with self._threads_for(epoch):
             for batch in epoch.batches():
-                if epoch.all_begun and self._next is None and self._goes_on(number):
-                    self._next = epoch.following()
+                if following is None and epoch.all_begun and self._goes_on(number):
+                    following = _Epoch(self._order, self._targets, number + 1, 0)
+                    with self._threads_for(following, cancel=False):
+                        following.begin(1)
                 yield batch
                 del batch
-            finished = True
-        finally:
-            if not finished or self._next is None:  # also when the iteration is left early
-                self._next = None
-                epoch.pool.shutdown(wait=False, cancel_futures=True)
+        self._next = following
+
+    @contextlib.contextmanager
+    def _threads_for(self, epoch: _Epoch, cancel: bool = True) -> Iterator[None]:
+        """Give threads to an epoch; they end with what they do, or with all that was begun."""
+        epoch.pool = ThreadPoolExecutor(self._threads, thread_name_prefix="lepton-read")
+        try:
+            yield
+        finally:  # also when the iteration is left early
+            epoch.pool.shutdown(wait=False, cancel_futures=cancel)
 
     def _goes_on(self, number: int) -> bool:
         """Whether there will be another epoch, to all appearances: then its beginning is read."""
@@ -70,17 +77,15 @@ class Reader:
 class _Epoch:
     """One epoch on its way."""
 
-    def __init__(
-        self, order: Order, targets: Mapping[str, Target], pool: Executor, number: int, skip: int
-    ) -> None:
+    pool: Executor
+
+    def __init__(self, order: Order, targets: Mapping[str, Target], number: int, skip: int) -> None:
         self.meter = Meter()
-        self.pool = pool
         self._order = order
-        self._targets = targets
         self._start = (number, skip, os.getpid())
         self._ends = np.cumsum(order.batch_sizes)
         self._passed = int(self._ends[skip - 1]) if skip else 0
-        self._filler = Filler(targets, pool, self.meter)
+        self._filler = Filler(targets, self.meter)
         self._windows = order.windows(number, self._passed)
         self._coming: Window | None = next(self._windows, None)
         self._begun: deque[tuple[Filling, list[int], bool]] = deque()
@@ -94,20 +99,14 @@ class _Epoch:
         """Whether it is that epoch from that batch on, and not one of a process before a fork."""
         return self._start == (number, skip, os.getpid())
 
-    def following(self) -> _Epoch:
-        """Return the epoch after, with its first window begun if there is room."""
-        following = _Epoch(self._order, self._targets, self.pool, self._start[0] + 1, 0)
-        following._begin(1)
-        return following
-
     def batches(self) -> Iterator[Arrays]:
         """Yield its batches."""
         parts: list[Arrays] = []
         fresh = True
-        self._begin(_AHEAD, demanded=True)
+        self.begin(_AHEAD, demanded=True)
         while self._begun:
             filling, lengths, whole = self._begun.popleft()
-            self._begin(_AHEAD)
+            self.begin(_AHEAD)
             filling.wait()
             for number, length in enumerate(lengths):
                 parts.append(filling.part(number, length))
@@ -118,12 +117,12 @@ class _Epoch:
                     fresh, parts = False, []
                     yield batch
                     del batch
-                    self._begin(_AHEAD)
+                    self.begin(_AHEAD)
             parts = [_joined(parts)] if parts else []  # a copy, so that the window can be let go
             del filling
-            self._begin(_AHEAD, demanded=True)
+            self.begin(_AHEAD, demanded=True)
 
-    def _begin(self, most: int, demanded: bool = False) -> None:
+    def begin(self, most: int, demanded: bool = False) -> None:
         """Begin windows until `most` are under way, as far as there is room."""
         while self._coming is not None and len(self._begun) < most:
             coming, ends = self._coming, self._ends
@@ -133,7 +132,7 @@ class _Epoch:
             inner = ends[np.searchsorted(ends, low, "right") : last]
             lengths = np.diff(np.append(inner, high), prepend=low)
             must = demanded and not self._begun
-            filling = self._filler.begin(coming, lengths, low - coming.first, must)
+            filling = self._filler.begin(coming, lengths, low - coming.first, self.pool, must)
             if filling is None:
                 return
             self._begun.append((filling, lengths.tolist(), bool(ends[last] == high)))

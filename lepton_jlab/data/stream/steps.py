@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lepton_jlab.data.stream.structure import each, samples
+from lepton_jlab.data.stream.structure import each, leaves, samples
 from lepton_jlab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class Mapped:
             given = each(self.prepare, batch)
             made = self.function(*given) if isinstance(given, tuple) else self.function(given)
             meter.add(mapped=time.perf_counter() - start)
-            if samples(made) != samples(batch):
+            lengths = {leaf.shape[0] if getattr(leaf, "shape", ()) else 0 for leaf in leaves(made)}
+            if lengths != {samples(batch)}:
                 raise DataError(
-                    f"The function given to map made a batch of {samples(made)} samples from one "
-                    f"of {samples(batch)}. It must return as many as it gets, in a tuple, a dict "
-                    "or an array."
+                    f"The function given to map made arrays of {sorted(lengths) or 'no'} samples "
+                    f"from a batch of {samples(batch)}. It must return as many as it gets, in a "
+                    "tuple, a dict or an array."
                 )
             yield made
 
@@ -154,11 +156,15 @@ class Mixed:
     def __post_init__(self) -> None:
         if len(self.streams) < 2:
             raise UsageError("mix needs two streams or more.")
-        if len(self.weights) != len(self.streams) or not all(w > 0 for w in self.weights):
+        if len(self.weights) != len(self.streams) or not all(
+            0 < w < math.inf for w in self.weights
+        ):
             raise UsageError(
                 f"mix needs one positive weight for each of its {len(self.streams)} streams; "
                 f"given: {list(self.weights)}."
             )
+        if self.batch_size < 1:
+            raise UsageError(f"batch_size is {self.batch_size}; it must be 1 or more.")
         if self.count == 0:
             raise DataError(
                 f"No batch of {self.batch_size} can be mixed: a stream has too few samples. "
@@ -185,10 +191,14 @@ class Mixed:
         return itertools.repeat(self.batch_size, *([] if self.count is None else [self.count]))
 
     def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
-        shares = self._shares()
-        passed = [0] * len(self.streams)
-        for taken in itertools.islice(shares, skip):
-            passed = [p + t for p, t in zip(passed, taken, strict=True)]
+        # An endless stream goes on where the epoch before has left it.
+        used = self._used(self.count or 0)
+        whole = [
+            epoch * n if stream.count is None else 0
+            for stream, n in zip(self.streams, used, strict=True)
+        ]
+        passed = [w + n for w, n in zip(whole, self._used(skip), strict=True)]
+        shares = itertools.islice(self._shares(), skip, None)
         sources = [
             _Source(stream, epoch, p, meter) for stream, p in zip(self.streams, passed, strict=True)
         ]
@@ -206,6 +216,13 @@ class Mixed:
         finally:
             for source in sources:
                 source.close()
+
+    def _used(self, batches: int) -> list[int]:
+        """Return how many samples of each stream that many batches have."""
+        used = np.zeros(len(self.streams), np.int64)
+        for shares in itertools.islice(self._shares(), batches):
+            used += shares
+        return used.tolist()
 
     def _shares(self) -> Iterator[list[int]]:
         """Yield how many samples of each stream a batch has: over time as the weights say."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton_jlab.data.schema import ROLES
 from lepton_jlab.data.stream.chunks import Chunks
 from lepton_jlab.data.stream.memory import SMALL, Plan, make_plan
 from lepton_jlab.data.stream.order import Order
@@ -87,12 +88,18 @@ class Stored:
 
     def arranged(self, arrays: Mapping[str, Any]) -> Any:
         """Return (x, y), (x, y, sample_weight) or x by the roles, else a dict by array name."""
+        names = self._names
+        if not names:
+            return dict(arrays)
+        return tuple([arrays[name] for name in names]) if len(names) > 1 else arrays[names[0]]
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """Names of the arrays of a batch in their order; none where it is a dict."""
         roles = self.dataset.roles
         if "x" not in roles:
-            return dict(arrays)
-        if "y" not in roles:
-            return arrays[roles["x"]]
-        return tuple(arrays[roles[r]] for r in ("x", "y", "sample_weight") if r in roles)
+            return ()
+        return tuple(roles[r] for r in ROLES if r in roles and (r == "x" or "y" in roles))
 
     @cached_property
     def chunks(self) -> Mapping[str, Chunks]:
@@ -115,9 +122,16 @@ class Stored:
         most = min(max(self._plan.window, unit), int(self._plan.cuts[-1]))
         parts = 2 + most // int(self.order.batch_sizes[:-1].min(initial=self.batch_size))
         for name, column in self.columns.items():
-            source = self.chunks[name] if name in self.chunks else column.read(0, len(column))
+            chunks = self.chunks.get(name)
+            source = chunks or Chunks(name, column.zarr).read_all(Meter())[column.all_rows]
             targets[name] = Target(column, source, self.batch_size, most, parts)
         return Reader(self.order, targets, self._plan.threads)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the order depends on, JSON-ready."""
+        names = [f.name for f in fields(self) if f.name not in ("dataset", "memory")]
+        recipe = {name: getattr(self, name) for name in names}
+        return {**self.order.identity(), "split": self.dataset.split_of, **recipe}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))

@@ -34,6 +34,8 @@ def each(function: Callable[..., Any], batch: Any, *others: Any) -> Any:
             raise ValueError("the number of arrays differs")
         parts = zip(batch, *others, strict=True)
         return tuple(each(function, *part) for part in parts)
+    if any(isinstance(other, (dict, tuple, list)) for other in others):
+        raise ValueError("some have several arrays where others have one")
     return None if batch is None else function(batch, *others)
 
 

@@ -143,12 +143,13 @@ class Target:
 class Filler:
     """Begins windows: cuts the work into tasks and hands them to threads."""
 
-    def __init__(self, targets: Mapping[str, Target], pool: Executor, meter: Meter) -> None:
+    def __init__(self, targets: Mapping[str, Target], meter: Meter) -> None:
         self._targets = targets
-        self._pool = pool
         self._meter = meter
 
-    def begin(self, window: Window, lengths: Ints, skip: int, demanded: bool) -> Filling | None:
+    def begin(
+        self, window: Window, lengths: Ints, skip: int, pool: Executor, demanded: bool
+    ) -> Filling | None:
         """Start to fill a window; None where there is no room for it yet.
 
         Parameters
@@ -157,6 +158,8 @@ class Filler:
             Of the parts of batches that the window consists of, in its order.
         skip
             How many of its first samples are not wanted; nor are those behind the last part.
+        pool
+            What does it.
         demanded
             Make room in any case.
         """
@@ -183,7 +186,7 @@ class Filler:
             parts.append((name, out, starts.tolist()))
             tasks += self._tasks(target, out, positions, order if places is None else places[order])
         filling = Filling(parts, tasks)
-        filling.start(self._pool)
+        filling.start(pool)
         return filling
 
     def _tasks(
