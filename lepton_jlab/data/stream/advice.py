@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lepton_jlab.data.stream.chunks import Chunks
     from lepton_jlab.data.stream.stored import Stored
 
+_SHORT = 0.5  # seconds to the first batch that are not worth a word
 _LARGE = 4  # a chunk should be less than this part of a window
 _MB = 1e6
 
@@ -52,7 +53,7 @@ def _advice(stored: Sequence[Stored], clock: Clock, meter: Meter) -> str:
             f"The function given to map takes {took:.1f} ms a batch: make it faster, or store what "
             "it makes."
         )
-    if largest is None or clock.first > clock.waited * 0.8:
+    if largest is None or clock.first > max(_SHORT, clock.waited * 0.8):
         return (
             f"Nearly all of it is the wait of {clock.first:.1f} s for the first batch, for which a "
             "window is read: a smaller memory= makes it shorter, more epochs make it matter less."

@@ -113,7 +113,8 @@ class Batches:
                 del batch
         finally:
             close(batches)
-            watchers.tell(self.report)
+            if watchers.watched():
+                watchers.tell(self.report)
 
     # ---- other batches from these
 

@@ -50,15 +50,18 @@ class Reader:
             epoch = _Epoch(self._order, self._targets, number, skip)
         meter.include(epoch.meter)
         following = None
+        left = len(self._order.batch_sizes) - skip
         with self._threads_for(epoch):
             for batch in epoch.batches():
+                left -= 1
                 if following is None and epoch.all_begun and self._goes_on(number):
                     following = _Epoch(self._order, self._targets, number + 1, 0)
                     with self._threads_for(following, cancel=False):
                         following.begin(1)
+                if not left:  # now, as nobody has to ask for more than the last batch
+                    self._next = following
                 yield batch
                 del batch
-        self._next = following
 
     @contextlib.contextmanager
     def _threads_for(self, epoch: _Epoch, cancel: bool = True) -> Iterator[None]:
