@@ -53,7 +53,9 @@ def _advice(stored: Sequence[Stored], clock: Clock, meter: Meter) -> str:
             f"The function given to map takes {took:.1f} ms a batch: make it faster, or store what "
             "it makes."
         )
-    if largest is None or clock.first > max(_SHORT, clock.waited * 0.8):
+    if largest is None:
+        return "All is in memory already: a larger batch_size means fewer, longer steps."
+    if clock.first > max(_SHORT, clock.waited * 0.8):
         return (
             f"Nearly all of it is the wait of {clock.first:.1f} s for the first batch, for which a "
             "window is read: a smaller memory= makes it shorter, more epochs make it matter less."
