@@ -244,8 +244,9 @@ def mix(
     streams = tuple(one.stream for one in batches)
     if not streams:
         raise UsageError("mix needs two streams or more.")
-    size = batch_size or streams[0].batch_size
-    return batches_of(Mixed(streams, tuple(weights or [1.0] * len(streams)), seed, size))
+    size = streams[0].batch_size if batch_size is None else batch_size
+    shares = [1.0] * len(streams) if weights is None else [float(weight) for weight in weights]
+    return batches_of(Mixed(streams, tuple(shares), seed, size))
 
 
 def stored_of(stream: Stream) -> list[Stored]:

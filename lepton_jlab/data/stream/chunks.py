@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_jlab.data.stream.decoding import Into, check_length, decoder, decoder_v2
+from lepton_jlab.data.stream.decoding import Into, check_length, decoder, decoder_v2, in_place
 from lepton_jlab.data.stream.fetching import fetcher
 from lepton_jlab.errors import DataError, LeptonError
 
@@ -71,6 +71,11 @@ class Chunks:
     def nbytes(self) -> int:
         """Decoded size of a chunk, in bytes."""
         return self.length * math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
+    def in_place(self) -> bool:
+        """Whether chunks are decoded straight into a buffer, without a copy on the way."""
+        return self._stored is not None and self._stored.in_place
 
     @property
     def fast(self) -> bool:
@@ -212,8 +217,16 @@ def native(dtype: Any) -> np.dtype[Any]:
 class _Stored:
     """How the chunks of an array are stored, as far as they are decoded here."""
 
-    def __init__(self, decode: Into, fill: Any, swapped: bool, index: _ShardIndex | None) -> None:
+    def __init__(
+        self,
+        decode: Into,
+        in_place: bool,
+        fill: Any,
+        swapped: bool,
+        index: _ShardIndex | None = None,
+    ) -> None:
         self.decode = decode
+        self.in_place = in_place
         self.fill = fill
         self.swapped = swapped
         self.index = index
@@ -255,7 +268,8 @@ def _find_stored(array: zarr.Array[Any]) -> _Stored | None:
     if meta.zarr_format == 2:
         if meta.filters or meta.order != "C" or (dtype.kind in "UV" and not dtype.isnative):
             return None
-        return _Stored(decoder_v2(meta.compressor), fill, not dtype.isnative, None)
+        names = [] if meta.compressor is None else [str(meta.compressor.codec_id)]
+        return _Stored(decoder_v2(meta.compressor), in_place(names), fill, not dtype.isnative)
     document: dict[str, Any] = dict(meta.to_dict())
     codecs = document["codecs"]
     index = None
@@ -272,7 +286,7 @@ def _find_stored(array: zarr.Array[Any]) -> _Stored | None:
     big = first.get("configuration", {}).get("endian") == "big" and dtype.itemsize > 1
     if big and dtype.kind in "SUV":
         return None
-    return _Stored(decode, fill, big, index)
+    return _Stored(decode, in_place([codec["name"] for codec in rest]), fill, big, index)
 
 
 def _find_index(array: zarr.Array[Any], shards: dict[str, Any]) -> _ShardIndex | None:

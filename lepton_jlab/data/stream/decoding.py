@@ -51,6 +51,11 @@ def decoder(codecs: Sequence[Mapping[str, Any]]) -> Into | None:
     return _chained(into, [step for step in reversed(later) if step is not None])
 
 
+def in_place(names: Sequence[str]) -> bool:
+    """Whether these codecs decode into memory they are given, without a copy on the way."""
+    return all(name in _INTO or name == "crc32c" for name in names)
+
+
 def decoder_v2(compressor: Any) -> Into:
     """Return what decodes bytes stored by the compressor of a Zarr v2 array, a numcodecs codec."""
     if compressor is None:

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lepton_jlab.errors import DataError
+
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
     from zarr.abc.store import ByteRequest
 
     Bytes = NDArray[np.uint8]
+
+
+ARRAY_MARKS = ("zarr.json", ".zarray")  # without its metadata a folder is no array any more
 
 
 class Fetcher(Protocol):
@@ -68,6 +73,10 @@ class _Folder:
         try:
             file = os.open(f"{self._folder}/{key}", os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
+            if not any(Path(self._folder, mark).exists() for mark in ARRAY_MARKS):
+                raise DataError(
+                    f"{self._folder} was moved or removed while it was read; open it again."
+                ) from None
             return None
         try:
             size = os.fstat(file).st_size

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 WINDOWS = 3  # one is given out, one is complete or nearly so, one is being filled
 SMALL = 8 << 20  # an array up to this size, such as the labels, is read once and kept
+# What a thread holds of a chunk: as it is stored and decoded; and what a codec makes of it on the
+# way that does not decode into memory it is given.
+_COPIES = {True: 2, False: 4}
 IN_ORDER = 16 << 20  # of a window that is not shuffled: the first batch comes sooner
 
 # A chunk's share of a shuffled window beyond which cutting units to the chunks of all arrays would
@@ -62,7 +65,7 @@ def make_plan(
         If the memory does not suffice for the chunks as they are stored.
     """
     kept = sum(column.nbytes for name, column in columns.items() if name not in large)
-    held = 2 * max((chunks.nbytes for chunks in large.values()), default=0)  # stored and decoded
+    held = sum(_COPIES[chunks.in_place] * chunks.nbytes for chunks in large.values())
     threads = _threads(large.values(), memory // 4 // max(1, held))
     row = sum(_row_bytes(column, batch_size) for column in columns.values())
     window = (memory - kept - threads * held) // (WINDOWS * row)

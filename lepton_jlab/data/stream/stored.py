@@ -16,7 +16,8 @@ from lepton_jlab.data.stream.order import Order
 from lepton_jlab.data.stream.reading import Reader
 from lepton_jlab.data.stream.report import Meter
 from lepton_jlab.data.stream.windows import Target
-from lepton_jlab.errors import DataError
+from lepton_jlab.data.tiers import accesses
+from lepton_jlab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from lepton_jlab.data.column import Column
@@ -45,6 +46,8 @@ class Stored:
     memory: int
 
     def __post_init__(self) -> None:
+        if self.batch_size < 1:  # the plan of the memory divides by it
+            raise UsageError(f"batch_size is {self.batch_size}; it must be 1 or more.")
         self.order  # noqa: B018 - what is wrong is said now and not at the first batch
 
     @cached_property
@@ -82,9 +85,16 @@ class Stored:
 
     def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
         """Yield the batches of an epoch but the first `skip`, without reading only these."""
-        for arrays in self._reader.draw(epoch, skip, meter):
-            yield self.arranged(arrays)
-            del arrays  # or their memory could not be used for the next
+        given = skip
+        try:
+            for arrays in self._reader.draw(epoch, skip, meter):
+                given += 1
+                yield self.arranged(arrays)
+                del arrays  # or their memory could not be used for the next
+        finally:
+            read = int(self.order.batch_sizes[skip:given].sum())
+            stored = next(iter(self.columns.values())).zarr.shape[0]
+            accesses.note(self.dataset.path, read / stored)
 
     def arranged(self, arrays: Mapping[str, Any]) -> Any:
         """Return (x, y), (x, y, sample_weight) or x by the roles, else a dict by array name."""
