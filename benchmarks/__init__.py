@@ -11,4 +11,10 @@ GROUPS = (
     "output",
     "attach",
     "tls",
+    "tiers",
+    "storage",
+    "remote",
+    "stream",
+    "decoders",
+    "training_data",
 )

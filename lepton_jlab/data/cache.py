@@ -8,9 +8,12 @@ import json
 import os
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from lepton_jlab.data.tiers.score import CACHE_HALF_LIFE, IMPORTANCE, decayed, score
 
 _HEADER = 16  # bytes: mark, checksum, length
 _MARK = b"LPC1"
@@ -18,16 +21,21 @@ _BLOCK = 4096
 _SLOT = 128  # bytes of an entry in its folder
 _FOLDER = 4 * _BLOCK  # bytes of a folder with its mark of use, or of the cache with its ledger
 _BATCH = 50  # at least this fraction of the limit is made free at a time
-_USE = 60.0  # seconds between two marks of use
+_USE = 10.0  # seconds between two marks of use
 
 
 class Cache:
     """Keeps stored bytes by dataset and key, never more than a number of bytes on disk.
 
-    When it is full, what was kept of other datasets goes, that of the dataset used least recently
-    first. Of its own a dataset loses nothing to itself: epochs read every chunk once, so that what
-    was read longest ago is needed soonest; what does not fit is not kept. An entry that is not as
-    it was written counts as absent.
+    When it is full, what was kept of other datasets goes, that of the dataset with the lowest score
+    first: how often what is kept of it was read, with a half-life of days, times its importance. In
+    a simulated laboratory (benchmarks/tiers.py) that serves as much as dropping what was used least
+    recently, within a point, and it heeds the importance. Were only what has a lower score to give
+    way, it would serve less by a fifth: a new dataset is the one that will be read next.
+
+    Of its own a dataset loses nothing to itself: epochs read every chunk once, so that what was
+    read longest ago is needed soonest; what does not fit is not kept. An entry that is not as it
+    was written counts as absent.
 
     Parameters
     ----------
@@ -36,12 +44,16 @@ class Cache:
     limit
         Bytes on disk that it may take, its own folders and ledger included. Each process heeds its
         own limit when it writes.
+    importance
+        From 0 to 5, of the datasets that are read through this object.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, limit: int, importance: float = IMPORTANCE) -> None:
         self.folder = folder
         self.limit = limit
+        self._importance = importance
         self._marked: dict[str, float] = {}
+        self._read: Counter[str] = Counter()  # bytes by folder since its last mark
         with suppress(OSError), self._ledger() as ledger:  # another limit may have held before
             self._make_room(ledger, 0, own="")
 
@@ -56,7 +68,7 @@ class Cache:
         if stored[:_HEADER] != _header(data):
             self.forget(dataset, key)
             return None
-        self._mark_use(path.parent)
+        self._mark_use(path.parent, _cost(len(stored)))
         return data
 
     def put(self, dataset: str, key: str, data: memoryview) -> None:
@@ -77,7 +89,7 @@ class Cache:
                 return
             if path.parent.name not in ledger:
                 path.parent.mkdir(exist_ok=True)
-                (path.parent / "used").touch()
+                self._write_use(path.parent, 1.0)  # it is just being read
                 ledger[path.parent.name] = _FOLDER
             with self._incoming.open("wb") as file:
                 file.write(_header(data))
@@ -98,12 +110,40 @@ class Cache:
     def _incoming(self) -> Path:
         return self.folder / "incoming"  # one at a time: who writes holds the lock
 
-    def _mark_use(self, folder: Path) -> None:
+    # ---- the score
+
+    def _mark_use(self, folder: Path, size: int) -> None:
+        """Count `size` bytes of a dataset as read; written down now and then."""
         now = time.monotonic()
+        self._read[folder.name] += size
         if now - self._marked.get(folder.name, -_USE) >= _USE:
             self._marked[folder.name] = now
-            with suppress(OSError):
-                os.utime(folder / "used")
+            with suppress(OSError), self._ledger() as ledger:
+                read = self._read.pop(folder.name, 0)
+                if kept := ledger.get(folder.name):  # else another process has dropped it
+                    self._write_use(folder, self._reads(folder.name)[0] + read / kept)
+
+    def _write_use(self, folder: Path, count: float) -> None:
+        (folder / "used").write_text(f"{count:.6g} {self._importance:g}")
+
+    def _reads(self, name: str) -> tuple[float, float]:
+        """Return how often what is kept of a dataset was read, decayed to now, and when last."""
+        mark = self.folder / name / "used"
+        try:
+            last = mark.stat().st_mtime
+            count = float(mark.read_text().partition(" ")[0])
+        except (OSError, ValueError):  # of an earlier version, or cut off
+            return 0.0, 0.0
+        return decayed(count, time.time() - last, CACHE_HALF_LIFE), last
+
+    def _value(self, name: str) -> tuple[float, float]:
+        """Return a dataset's score, and when it was used last."""
+        count, last = self._reads(name)
+        try:
+            importance = float((self.folder / name / "used").read_text().partition(" ")[2])
+        except (OSError, ValueError):
+            importance = IMPORTANCE
+        return score(count, importance), last
 
     # ---- how the limit holds
 
@@ -140,7 +180,7 @@ class Cache:
         room = self.limit - _FOLDER - sum(ledger.values())
         if needed <= room:
             return True
-        others = sorted((name for name in ledger if name != own), key=self._used)
+        others = sorted((name for name in ledger if name != own), key=self._value)
         if needed > room + sum(ledger[name] for name in others):
             return False
         wanted = max(needed, self.limit // _BATCH)
@@ -161,12 +201,6 @@ class Cache:
             (folder / "used").unlink(missing_ok=True)
             folder.rmdir()
         return ledger.pop(name)
-
-    def _used(self, name: str) -> float:
-        try:
-            return (self.folder / name / "used").stat().st_mtime
-        except OSError:
-            return 0.0
 
 
 def _digest(text: str) -> str:

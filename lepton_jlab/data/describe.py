@@ -42,9 +42,12 @@ def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
     original = sum(part["original_bytes"] for part in parts)
     stored = [part["stored_bytes"] for part in parts]
     total = None if None in stored else sum(stored)
+    from lepton_jlab.data.tiers.overview import figures
+
     return {
         "name": dataset.name,
         "path": dataset.path,
+        "place": None if dataset._inner else figures(dataset.path),
         "zarr_format": node.metadata.zarr_format,
         "samples": len(dataset),
         "roles": dict(dataset.roles),

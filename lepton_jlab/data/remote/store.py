@@ -25,6 +25,7 @@ from lepton_jlab.data.remote.faults import RefusedError
 from lepton_jlab.data.remote.gate import MOST
 from lepton_jlab.data.remote.link import Answer, Link, Patience
 from lepton_jlab.data.remote.transfer import Transfer
+from lepton_jlab.data.tiers.accesses import importance_of
 
 _DOCUMENTS = {"zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"}
 _LISTING_RETRIES = 5
@@ -69,7 +70,7 @@ class RemoteStore(WrapperStore[ObjectStore[Any]]):
         self._patience = patience or Patience()
         self._link = Link(address, self._patience)
         self._limit = cache
-        self._cache = Cache(cache_folder(), cache) if cache else None
+        self._cache = Cache(cache_folder(), cache, importance_of(address)) if cache else None
         self._documents: dict[str, str] = {}
         client = connect(address, silence=self._patience.silence, retries=_LISTING_RETRIES)
         super().__init__(ObjectStore(client, read_only=True))

@@ -220,38 +220,41 @@ class _Task:
     runs: list[tuple[int, Ints, Ints]]  # number of the chunk, rows in it, rows of `out`
 
     def do(self) -> None:
+        """Read the chunks and write their samples."""
         source = self.target.source
         for number, rows, at in self.runs:
             if isinstance(source, np.ndarray):
-                values = source
+                self._put(source[rows], at)
             elif not source.raw:
-                values = source.read(number, self.meter)
+                self._put(_chosen(source.read(number, self.meter), rows), at)
             else:
-                straight = _stretch(at)
-                if straight is not None and _covers(rows, source.length):
+                straight = _stretch(at) if len(rows) == source.length else None
+                if straight is not None:
                     source.load(number, self.out[straight], self.meter)
                     continue
                 with self.target.scratch((source.length, *self.target.tail)) as values:
                     source.load(number, values, self.meter)
-                    self._put(values, rows, at)
-                continue
-            self._put(values, rows, at)
+                    self._put(_chosen(values, rows), at)
 
-    def _put(self, values: NDArray[Any], rows: Ints, at: Ints) -> None:
+    def _put(self, values: NDArray[Any], at: Ints) -> None:
         start = time.perf_counter()
-        of = _stretch(rows)
-        chosen = values[rows] if of is None else values[of]
         to = _stretch(at)
         if to is not None:
-            self.out[to] = chosen
+            self.out[to] = values
         elif self.target.raw:
             # A row as one item: this copies each at once, and without the GIL. The mode "raise"
             # would copy all of `out` first.
             row = np.dtype((np.void, self.target.row_bytes))
-            np.put(_as_items(self.out, row), at, _as_items(chosen, row), mode="clip")
+            np.put(_as_items(self.out, row), at, _as_items(values, row), mode="clip")
         else:
-            self.out[at] = chosen
+            self.out[at] = values
         self.meter.add(gather=time.perf_counter() - start)
+
+
+def _chosen(values: NDArray[Any], rows: Ints) -> NDArray[Any]:
+    """Return these rows, which ascend: a view where none is left out."""
+    first, last = int(rows[0]), int(rows[-1])
+    return values[first : last + 1] if last - first == len(rows) - 1 else values[rows]
 
 
 def _as_items(values: NDArray[Any], item: np.dtype[Any]) -> NDArray[Any]:
@@ -267,18 +270,14 @@ def _stretch(numbers: Ints) -> slice | None:
     return slice(first, first + len(numbers))
 
 
-def _covers(rows: Ints, length: int) -> bool:
-    return len(rows) == length and _stretch(rows) is not None
-
-
 def _runs(rows: Ints, at: Ints, length: int) -> Iterable[tuple[int, Ints, Ints]]:
-    """Yield each chunk once, with the rows in it that are wanted and where they go."""
+    """Yield each chunk once, with the rows in it that are wanted, ascending, and where they go."""
     if not len(rows):
         return
     numbers = rows // length
     begins = _begins(numbers)
     if len(np.unique(numbers[begins])) < len(begins):  # an array cut otherwise than the units
-        order = np.argsort(numbers, kind="stable")
+        order = np.argsort(rows, kind="stable")
         rows, at, numbers = rows[order], at[order], numbers[order]
         begins = _begins(numbers)
     ends = np.append(begins[1:], len(rows))
