@@ -155,6 +155,6 @@ def _tf_dtype(name: str, dtype: Any) -> tf.DType:
         return tf.as_dtype(dtype)
     except TypeError as error:
         raise DataError(
-            f"TensorFlow has no type for the array {name!r}, which is {dtype}. Use .numpy() of "
-            "these batches, or leave the array out by roles."
+            f"TensorFlow has no type for the array {name!r}, which is {dtype}. Read it with "
+            f"ds.arrays[{name!r}], or leave it out: give the others roles."
         ) from error
