@@ -59,6 +59,8 @@ def _answer(words: list[str]) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             result = perform(args, Context("terminal", progress=progress.say))
         status = _wait(result, args, progress) if result.waits else DONE
+    if result.failed:
+        status = FAILED
     if as_json:
         print(result.json())
     elif not result.waits:

@@ -55,6 +55,8 @@ class Result:
         Variables that the notebook gets.
     work : tuple of Run and Sweep
         What goes on and can be followed.
+    failed : bool
+        Whether it is bad news: a terminal's exit status is 1.
     waits : bool
         Whether the command ends with its work, and fails if that does.
     """
@@ -65,6 +67,7 @@ class Result:
     bindings: Mapping[str, Any] = field(default_factory=dict)
     work: tuple[Run | Sweep, ...] = ()
     waits: bool = False
+    failed: bool = False
 
     def json(self) -> str:
         """Return the one JSON document."""

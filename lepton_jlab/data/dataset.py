@@ -14,7 +14,7 @@ import numpy as np
 from lepton_jlab.data.column import Column
 from lepton_jlab.data.schema import find_members, find_roles
 from lepton_jlab.data.split import Part, shares_of
-from lepton_jlab.data.store import address, open_node
+from lepton_jlab.data.store import address, is_url, open_node
 from lepton_jlab.errors import NotFoundError, suggestion
 from lepton_jlab.sizes import parse_bytes
 
@@ -234,8 +234,13 @@ class Dataset:
     def info(self) -> dict[str, Any]:
         """Describe what is stored: shapes, chunks, codecs and sizes, for ``data info --json``."""
         from lepton_jlab.data.describe import describe
+        from lepton_jlab.data.storage import has_versions, sizes
 
-        return describe(self, self._node)
+        info = describe(self, self._node)
+        if not self._inner:
+            versioned = not is_url(self._where) and has_versions(self._where)
+            info["storage"] = sizes(self._where) if versioned else None
+        return info
 
     # ---- how it shows and travels
 
@@ -298,7 +303,9 @@ class Dataset:
         )
 
 
-def open_dataset(path: str | os.PathLike[str], *, cache: str | int | None = None) -> Dataset:
+def open_dataset(
+    path: str | os.PathLike[str], *, cache: str | int | None = None, version: str | None = None
+) -> Dataset:
     """Open a Zarr group or array as a dataset.
 
     Parameters
@@ -308,11 +315,13 @@ def open_dataset(path: str | os.PathLike[str], *, cache: str | int | None = None
         codec, also what xarray wrote. ``name.zarr/test`` opens a dataset inside another.
     cache
         Keep what is read of a remote dataset on the disk, up to this size, such as ``"10GiB"``.
+    version
+        Name of a version made by ``%lepton data snapshot``; as it is now when None.
 
     Raises
     ------
     NotFoundError
-        If there is nothing of that name.
+        If there is nothing of that name, or no such version.
     DataError
         If what is there is not a Zarr dataset.
     MissingDependencyError
@@ -320,6 +329,10 @@ def open_dataset(path: str | os.PathLike[str], *, cache: str | int | None = None
     UsageError
         If `cache` is not a size.
     """
+    if version is not None:
+        from lepton_jlab.data.storage import version_folder
+
+        path = version_folder(path, version)
     kept = None if cache is None else parse_bytes(cache, "cache")
     return _restore(address(path), "", (), kept)
 

@@ -1,0 +1,200 @@
+"""The three tiers: where each lives, its codec, and its prices, from the user's file.
+
+The file is ``lepton_tiers.toml`` in a Jupyter configuration folder; its defaults are here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_config_dir, jupyter_config_path
+
+from lepton_jlab.data.codecs import CODECS, codec_named
+from lepton_jlab.errors import LeptonError, UsageError, suggestion
+from lepton_jlab.sizes import parse_bytes
+
+FILE = "lepton_tiers.toml"
+NAMES = ("hot", "warm", "cold")
+GB = 1e9  # bytes, as prices are quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One of hot, warm and cold.
+
+    Attributes
+    ----------
+    name
+        ``"hot"``, ``"warm"`` or ``"cold"``.
+    codec
+        What its datasets are written with; ``""`` is the codec that they were imported with.
+    folder
+        Where they lie; None is beside their names, so that only the codec changes.
+    capacity
+        Bytes that auto may keep here; None for no limit.
+    storage
+        Price of a GB kept for a month (30 days).
+    read, write
+        Price of a GB read from it or written to it, in stored bytes: what the store asks, and the
+        time of the machine that waits and encodes.
+    minimum_days
+        Leaving earlier costs the storage of these days, as object stores have it.
+    """
+
+    name: str
+    codec: str = ""
+    folder: Path | None = None
+    capacity: int | None = None
+    storage: float = 0.08
+    read: float = 0.0002
+    write: float = 0.0004
+    minimum_days: float = 0.0
+
+
+# A cloud's general disk at 0.08 a GB-month. Reading and writing: a machine of 1.00 an hour that
+# decodes and encodes on two cores, by docs/streaming.md: lz4 at 3 GB/s, zstd at 1.5, 9 at 1; it
+# encodes 2 GB/s, 0.7 GB/s and 70 MB/s.
+DEFAULTS = {
+    "hot": Tier("hot", codec="blosc-lz4", read=0.0001, write=0.00015),
+    "warm": Tier("warm", read=0.0002, write=0.0004),
+    "cold": Tier("cold", codec="blosc-zstd-9", read=0.0003, write=0.004),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """All that decides where datasets are kept.
+
+    Attributes
+    ----------
+    tiers
+        By name, from fast to cheap.
+    currency
+        Of all prices, a word for people.
+    half_life_days
+        After so many days an access counts half.
+    horizon_days
+        A move must pay for itself within so many days.
+    doubt
+        How far the forecast for each dataset is drawn to the mean of all, from 0 to 1.
+    """
+
+    tiers: Mapping[str, Tier]
+    currency: str = "USD"
+    half_life_days: float = 60.0  # these three by the simulated month, benchmarks/tiers.py
+    horizon_days: float = 60.0
+    doubt: float = 0.6
+
+    def __getitem__(self, name: str) -> Tier:
+        return self.tiers[name]
+
+    @property
+    def half_life(self) -> float:
+        """Seconds after which an access counts half."""
+        return self.half_life_days * 86_400
+
+
+def price_file() -> Path:
+    """Return the user's file, or where it would be."""
+    for folder in jupyter_config_path():
+        if (path := Path(folder) / FILE).is_file():
+            return path
+    return Path(jupyter_config_dir()) / FILE
+
+
+def load_tiers() -> Tiers:
+    """Return the tiers as the user's file has them, with the defaults for what it does not say.
+
+    Raises
+    ------
+    UsageError
+        If the file is not TOML, or says something that is not known; the message names the place.
+    """
+    path = price_file()
+    try:
+        document = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return Tiers(DEFAULTS)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}. Correct it, or remove it.") from error
+    plain = {field.name for field in fields(Tiers)} - {"tiers"}
+    said: dict[str, Any] = {}
+    tiers = dict(DEFAULTS)
+    for key, value in document.items():
+        if key in NAMES and isinstance(value, dict):
+            tiers[key] = _tier(path, DEFAULTS[key], value)
+        elif key == "currency" and isinstance(value, str):
+            said[key] = value
+        elif key in plain - {"currency"}:
+            said[key] = _number(path, key, value, above=-1.0 if key == "doubt" else 0.0)
+        else:
+            near = suggestion(key, [*plain, *NAMES])
+            raise UsageError(
+                f"{path}: {key!r} is not known.{near} It may have {', '.join(sorted(plain))}, and "
+                "the tables [hot], [warm] and [cold]."
+            )
+    if said.get("doubt", 0.0) > 1:
+        raise UsageError(f"{path}: doubt is {said['doubt']:g}; it must be from 0 to 1.")
+    return Tiers(tiers, **said)
+
+
+def _tier(path: Path, default: Tier, table: Mapping[str, Any]) -> Tier:
+    known = {field.name for field in fields(Tier)} - {"name"}
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        where = f"{default.name}.{key}"
+        if key not in known:
+            near = suggestion(key, known)
+            raise UsageError(
+                f"{path}: {where!r} is not known.{near} A tier has {', '.join(sorted(known))}."
+            )
+        if key == "codec":
+            changes[key] = _codec(path, where, value)
+        elif key == "folder":
+            changes[key] = _folder(path, where, value)
+        elif key == "capacity":
+            changes[key] = parse_bytes(value, f"{path}: {where}")
+        else:
+            changes[key] = _number(path, where, value)
+    return replace(default, **changes)
+
+
+def _codec(path: Path, where: str, value: Any) -> str:
+    if value == "":
+        return ""
+    try:
+        codec = codec_named(str(value))
+    except LeptonError as error:
+        raise UsageError(f"{path}: {where}: {error}") from None
+    if not codec.portable:
+        names = ", ".join(name for name, one in CODECS.items() if one.portable)
+        raise UsageError(
+            f"{path}: {where}: other tools do not read {value}; choose one of {names}."
+        )
+    return codec.name
+
+
+def _folder(path: Path, where: str, value: Any) -> Path | None:
+    if value == "":
+        return None
+    if not isinstance(value, str) or "://" in value:
+        raise UsageError(
+            f"{path}: {where} is {value!r}; a tier lives in a folder. Mount the bucket (gcsfuse, "
+            "rclone mount, s3fs), and give the folder."
+        )
+    folder = Path(value).expanduser()
+    if not folder.is_absolute():
+        raise UsageError(f"{path}: {where} is {value!r}; give the whole path, from the root on.")
+    return folder
+
+
+def _number(path: Path, where: str, value: Any, above: float = -1.0) -> float:
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    if not usable or not max(above, -1e-300) < value < float("inf"):
+        least = "more than 0" if above >= 0 else "0 or more"
+        raise UsageError(f"{path}: {where} is {value!r}; it must be a number, {least}.")
+    return float(value)
