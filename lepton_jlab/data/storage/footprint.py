@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lepton_jlab.data.storage.blobs import Identity, identity
 from lepton_jlab.data.storage.files import files_of
 from lepton_jlab.data.storage.place import STORE, Place, place_of, version_names
 from lepton_jlab.data.storage.record import RECORD, Record, records
+
+if TYPE_CHECKING:
+    from lepton_jlab.data.dataset import Dataset
 
 
 def sizes(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -36,7 +42,7 @@ def sizes(path: str | os.PathLike[str]) -> dict[str, Any]:
     place = place_of(path)
     names = version_names(place)
     folders = [place.dataset, *(_data(place, name) for name in names)]
-    original = sum(open_dataset(folder).info()["original_bytes"] for folder in folders)
+    original = sum(_original_bytes(open_dataset(folder)) for folder in folders)
     stored = on_disk = 0
     seen: set[Identity] = set()
     for folder in folders:
@@ -108,3 +114,12 @@ def _weigh(place: Place, name: str) -> dict[str, int]:
 
 def _ratio(before: int, after: int) -> float | None:
     return round(before / after, 3) if after else None
+
+
+def _original_bytes(dataset: Dataset) -> int:
+    """Return the size of all arrays when decoded, those of the datasets inside included."""
+    own = sum(
+        math.prod(array.shape) * np.dtype(array.dtype).itemsize
+        for array in dataset._stored.values()
+    )
+    return own + sum(_original_bytes(dataset[name]) for name in dataset.groups)
