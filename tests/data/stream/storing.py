@@ -229,7 +229,8 @@ def read_by_chunks(patch: pytest.MonkeyPatch) -> None:
 
 def threads_of_streams() -> list[str]:
     """Return the threads that read or work ahead."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("lepton-")]
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith(("lepton-read", "lepton-ahead"))]
 
 
 def wait_for_no_threads() -> None:
