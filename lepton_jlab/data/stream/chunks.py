@@ -55,7 +55,7 @@ class Chunks:
     def __init__(self, name: str, array: zarr.Array[Any]) -> None:
         self.name = name
         self.dtype = native(array.dtype)
-        self.raw = self.dtype.kind in _RAW_KINDS and not self.dtype.hasobject
+        self.raw = is_raw(self.dtype)
         self.shape = tuple(array.shape)
         self._piece = tuple(max(1, n) for n in array.chunks)
         self.length = self._piece[0]
@@ -206,6 +206,11 @@ class Chunks:
             f"Chunk {chunk} of {self.name!r} cannot be read: {type(error).__name__}: {error}. "
             f"It is in {address}; restore it from a copy, or import the dataset again."
         )
+
+
+def is_raw(dtype: np.dtype[Any]) -> bool:
+    """Whether values are plain bytes, that can be copied without a look at them."""
+    return dtype.kind in _RAW_KINDS and not dtype.hasobject
 
 
 def native(dtype: Any) -> np.dtype[Any]:

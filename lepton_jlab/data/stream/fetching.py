@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lepton_jlab.data.store import is_zarr
 from lepton_jlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
 
     Bytes = NDArray[np.uint8]
-
-
-ARRAY_MARKS = ("zarr.json", ".zarray")  # without its metadata a folder is no array any more
 
 
 class Fetcher(Protocol):
@@ -73,7 +71,7 @@ class _Folder:
         try:
             file = os.open(f"{self._folder}/{key}", os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
-            if not any(Path(self._folder, mark).exists() for mark in ARRAY_MARKS):
+            if not is_zarr(Path(self._folder)):  # without its metadata it is no array any more
                 raise DataError(
                     f"{self._folder} was moved or removed while it was read; open it again."
                 ) from None

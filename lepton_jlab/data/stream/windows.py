@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data.stream.buffers import Buffers, aligned
+from lepton_jlab.data.stream.chunks import is_raw
 from lepton_jlab.data.stream.memory import WINDOWS, rows_aligned
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ class Target:
         self.tail = column.shape[1:]
         self.dtype = source.dtype
         self.row_bytes = math.prod(self.tail) * self.dtype.itemsize
-        plain = self.dtype.kind in "biufcmMSUV" and not self.dtype.hasobject
-        self.raw = plain and self.row_bytes > 0
+        self.raw = is_raw(self.dtype) and self.row_bytes > 0
         self.pad = rows_aligned(self.row_bytes, batch_size) if self.raw else 1
         self._rows = most + parts * (self.pad - 1)
         self._buffers = Buffers(self._rows * self.row_bytes, WINDOWS) if self.raw else None

@@ -29,16 +29,6 @@ SAMPLES = 400
 
 
 @pytest.fixture
-def ds(tmp_path: Path) -> Dataset:
-    """Samples that each say their number in every one of 16 values; 25 to a chunk."""
-    group = zarr.create_group(str(tmp_path / "n.zarr"))
-    x = np.repeat(np.arange(SAMPLES, dtype="f4")[:, None], 16, axis=1)
-    group.create_array("x", data=x, chunks=(25, 16))
-    group.create_array("y", data=x[:, 0].astype("i4"), chunks=(25,))
-    return open_dataset(tmp_path / "n.zarr")
-
-
-@pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Address and size of the window buffers that are made."""
     places: list[tuple[int, int]] = []
