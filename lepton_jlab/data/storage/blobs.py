@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from lepton_jlab.data.storage.faults import CANNOT_LINK
+from lepton_jlab.data.storage.faults import CANNOT_LINK, linked
 from lepton_jlab.data.storage.workspace import locked
 
 Identity: TypeAlias = tuple[int, int]
@@ -106,14 +106,8 @@ class Blobs:
         FileExistsError
             If `target` is there.
         """
-        try:
-            os.link(self.path(digest), target)
-        except FileNotFoundError:
+        if not linked(self.path(digest), target):
             return False
-        except OSError as error:
-            if error.errno in CANNOT_LINK or error.errno == errno.EMLINK:
-                return False
-            raise
         if sealed(target.stat(), digest):
             return True
         target.unlink()

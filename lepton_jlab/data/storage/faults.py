@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,26 @@ from lepton_jlab.errors import DataError
 # What `link` answers where there are no hard links, across file systems, and for the files of
 # another user where the kernel protects these (fs.protected_hardlinks).
 CANNOT_LINK = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def linked(file: Path, target: Path) -> bool:
+    """Make `target` a hard link to `file`; False if there is no file, or no link can be made.
+
+    Raises
+    ------
+    FileExistsError
+        If `target` is there.
+    """
+    try:
+        os.link(file, target)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in CANNOT_LINK or error.errno == errno.EMLINK:
+            return False
+        raise
+    return True
 
 
 @contextmanager
@@ -31,7 +51,7 @@ def explained(doing: str, folder: Path, kept: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             why = f"there is no room left in {folder}"
             then = "Make room, or drop a version, and try again."
         else:

@@ -9,11 +9,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lepton_jlab.data.renaming import put_in_place
 from lepton_jlab.data.storage.blobs import READ_ONLY, Blobs, digest_of, identity, sealed
 from lepton_jlab.data.storage.cloning import can_clone, copy
 from lepton_jlab.data.storage.faults import CANNOT_LINK
 from lepton_jlab.data.storage.place import Place
-from lepton_jlab.data.storage.renaming import put_in_place
 from lepton_jlab.data.storage.workspace import Workspace
 
 _NO_LINKS = (

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from lepton_jlab.data.renaming import replace_folder
 from lepton_jlab.data.storage.blobs import digest_of, sealed
 from lepton_jlab.data.storage.cloning import can_clone, copy
 from lepton_jlab.data.storage.collecting import collect_store
-from lepton_jlab.data.storage.faults import CANNOT_LINK, explained
+from lepton_jlab.data.storage.faults import explained, linked
 from lepton_jlab.data.storage.files import is_document
 from lepton_jlab.data.storage.place import Place, find_version, place_of
 from lepton_jlab.data.storage.record import Record, digests, read_record, records
-from lepton_jlab.data.storage.renaming import exchange
 from lepton_jlab.data.storage.workspace import Workspace
 from lepton_jlab.errors import DataError
 
@@ -81,7 +80,7 @@ def _rebuild(place: Place, record: Record, new: Path, private: bool) -> None:
     for key, digest in record.files.items():
         file, target = source / key, new / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not is_document(key) and not private and _linked(file, target):
+        if not is_document(key) and not private and linked(file, target):
             status = target.stat()
             if not sealed(status, digest) and digest_of(target) != digest:
                 raise _damaged(place, record, key)
@@ -91,18 +90,6 @@ def _rebuild(place: Place, record: Record, new: Path, private: bool) -> None:
         copy(file, target)
         if digest_of(target) != digest:
             raise _damaged(place, record, key)
-
-
-def _linked(file: Path, target: Path) -> bool:
-    try:
-        os.link(file, target)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        if error.errno in CANNOT_LINK or error.errno == errno.EMLINK:
-            return False
-        raise
-    return True
 
 
 def _damaged(place: Place, record: Record, key: str) -> DataError:
@@ -117,21 +104,12 @@ def _damaged(place: Place, record: Record, key: str) -> DataError:
 def _take_place(new: Path, dataset: Path) -> None:
     """Put a folder in the place of a dataset, in one step where the system can."""
     try:
-        if exchange(new, dataset):
-            return
-        aside = _aside(dataset)
-        dataset.rename(aside)
-        try:
-            new.rename(dataset)
-        except BaseException:
-            aside.rename(dataset)
-            raise
+        replace_folder(new, dataset, _aside(dataset))
     except OSError as error:
         raise DataError(
             f"{dataset} cannot be replaced as a whole ({error.strerror}), as where a disk of its "
             "own is mounted. Open the version instead: lepton.open_dataset(path, version=NAME)."
         ) from error
-    shutil.rmtree(aside)
 
 
 def _aside(dataset: Path) -> Path:

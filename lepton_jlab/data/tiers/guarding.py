@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lepton_jlab.config import data_folder, private_folder
+from lepton_jlab.data.storage.faults import FULL
 from lepton_jlab.data.store import is_url, is_zarr, open_node
 from lepton_jlab.data.tiers import places
 from lepton_jlab.data.tiers.prices import Tier, load_tiers
@@ -82,7 +82,7 @@ def told(own: Path, target: Tier) -> Iterator[None]:
             cause = cause.__cause__
         if cause is None:
             raise
-        if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if cause.errno in FULL:
             raise DataError(
                 f"There is no room in {where} for the {target.name} copy of {own.name}. Nothing "
                 "was changed; make room, or give the tier another folder."

@@ -13,8 +13,8 @@ from typing import Any
 
 from lepton_jlab import __version__
 from lepton_jlab.data import writing
+from lepton_jlab.data.renaming import replace_folder
 from lepton_jlab.data.tiers import documents, places, recoding
-from lepton_jlab.data.tiers.exchange import put, settle
 from lepton_jlab.data.tiers.guarding import (
     alone,
     check_state,
@@ -30,6 +30,7 @@ from lepton_jlab.data.tiers.guarding import (
     told,
 )
 from lepton_jlab.data.tiers.prices import NAMES, Tier, load_tiers
+from lepton_jlab.data.tiers.settling import settle
 from lepton_jlab.data.unfinished import Unfinished, unfinished
 from lepton_jlab.data.writing import fill
 from lepton_jlab.errors import DataError, UsageError
@@ -150,7 +151,7 @@ def undo(path: str | os.PathLike[str], progress: Progress | None = None) -> Move
         recover(own)
         was, size = places.tier_of(own), disk_bytes(own.resolve())
         kept.rename(places.moving(own))
-        put(places.moving(own), own, places.aside(own))
+        replace_folder(places.moving(own), own, places.aside(own))
         discard(own, places.moving(own))
         now = disk_bytes(own.resolve())
     return Move(str(own), was, places.tier_of(own), size, now, time.monotonic() - begun)
@@ -189,7 +190,7 @@ def _replace(
         if home != beside:
             beside.symlink_to(home)
         report(0, 0, "replacing")
-        put(beside, own, places.aside(own))
+        replace_folder(beside, own, places.aside(own))
     except BaseException:  # Ctrl-C too
         recover(own)
         clear_homes(own)

@@ -133,7 +133,7 @@ def test_a_chunk_written_while_it_is_shared_is_not_lost(
 def test_what_is_written_at_the_last_moment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
-    from lepton_jlab.data.storage import renaming
+    from lepton_jlab.data import renaming
 
     if not exchanges:
         monkeypatch.setattr(renaming, "exchange", lambda *_: False)

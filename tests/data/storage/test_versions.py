@@ -11,13 +11,12 @@ import pytest
 import zarr
 from data.storage.conftest import IMAGES, LABELS, chunk_files, everything, values
 
-from lepton_jlab.data import open_dataset
+from lepton_jlab.data import open_dataset, renaming
 from lepton_jlab.data.storage import (
     collect,
     dedup,
     drop,
     restore,
-    restoring,
     snapshot,
     verify,
     version_folder,
@@ -266,7 +265,7 @@ def test_where_names_cannot_be_exchanged_it_is_done_in_two_steps(
 ) -> None:
     snapshot(dataset, "v1")
     correct(dataset)
-    monkeypatch.setattr(restoring, "exchange", lambda *_: False)
+    monkeypatch.setattr(renaming, "exchange", lambda *_: False)
     restore(dataset, "v1", force=True)
     assert np.array_equal(values(dataset)["x"], IMAGES)
     assert sorted(p.name for p in dataset.parent.iterdir()) == [".lepton", "a.zarr"]

@@ -357,7 +357,7 @@ def test_compressed_and_by_chance_as_long_as_before(home, monkeypatch):
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_where_names_cannot_be_exchanged(dataset, home, slow, monkeypatch, keep):
-    monkeypatch.setattr("lepton_jlab.data.tiers.exchange.exchange", lambda *_: False)
+    monkeypatch.setattr("lepton_jlab.data.renaming.exchange", lambda *_: False)
     for tier in ("hot", "cold", "warm"):
         move(dataset, tier, keep=keep)
         assert np.array_equal(open_dataset(dataset).x[:], VALUES)

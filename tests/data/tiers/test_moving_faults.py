@@ -28,7 +28,8 @@ pytestmark = pytest.mark.fault
 HELD = """
 import sys, threading
 from lepton_jlab.data import writing
-from lepton_jlab.data.tiers import exchange, moving
+from lepton_jlab.data import renaming
+from lepton_jlab.data.tiers import moving
 path, tier, where, keep = sys.argv[1:]
 writing.BLOCK_BYTES = 6400
 def hold():
@@ -38,13 +39,13 @@ def progress(done, total, text):
     if text == where and (not total or done > total * 0.3):
         hold()
 if where == "between the names":
-    exchange.exchange = lambda *_: False
-    rename = exchange.Path.rename
+    renaming.exchange = lambda *_: False
+    rename = renaming.Path.rename
     def renamed(path, target):
         rename(path, target)
         if target.name.endswith(".aside"):
             hold()
-    exchange.Path.rename = renamed
+    renaming.Path.rename = renamed
 moving.move(path, tier, keep=bool(keep), progress=progress)
 """
 STAGES = [

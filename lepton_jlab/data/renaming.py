@@ -38,6 +38,29 @@ def exchange(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
+def replace_folder(new: Path, place: Path, aside: Path) -> None:
+    """Put `new` in `place`; what was there has the name of `new` afterwards.
+
+    In one step on ext4, XFS, Btrfs, ZFS and tmpfs. Where names cannot be exchanged (NFS, many FUSE
+    systems) the old is renamed to `aside` first: for that moment there is nothing in `place`, and
+    who is killed in it leaves the old at `aside`.
+
+    Raises
+    ------
+    OSError
+        If one of them is not there, or may not be renamed.
+    """
+    if exchange(new, place):
+        return
+    place.rename(aside)
+    try:
+        new.rename(place)
+    except BaseException:
+        aside.rename(place)
+        raise
+    aside.rename(new)
+
+
 def put_in_place(new: Path, file: Path, expected: int) -> None:
     """Put `new` in the place of `file`, unless another program has written `file` meanwhile.
 
