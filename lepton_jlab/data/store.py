@@ -62,7 +62,9 @@ def open_node(where: str, cache: int | None = None) -> Node:
             f"{where} is a folder, but not a Zarr dataset. "
             f"Import what is in it: %lepton data import {path.name} {path.name}.zarr"
         )
-    return _open(where, where)
+    from lepton_jlab.data.folder_store import FolderStore
+
+    return _open(FolderStore(where), where)
 
 
 def _open(store: Any, where: str, inner: str = "") -> Node:

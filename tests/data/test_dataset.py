@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from zarr.core.array import ShardsConfigParam
 
 from lepton_jlab.data import Dataset, find_datasets, open_dataset
 from lepton_jlab.errors import DataError, NotFoundError, UsageError
@@ -144,6 +146,25 @@ def test_a_broken_chunk_names_array_and_samples(make_dataset: MakeDataset) -> No
 
 
 # ---- indexing, splitting, pickling
+
+
+@pytest.mark.parametrize("rows", [slice(60, 90), [63, 65]])
+def test_a_shard_that_was_cut_off_is_an_error_and_not_the_fill_value(
+    tmp_path: Path, rows: slice | list[int]
+) -> None:
+    group = zarr.create_group(str(tmp_path / "s.zarr"))
+    cut: ShardsConfigParam = {"shape": (100, 4), "index_location": "start"}
+    array = group.create_array(
+        "x", shape=(100, 4), dtype="i4", chunks=(10, 4), shards=cut, filters=None, compressors=None
+    )
+    array[:] = np.ones((100, 4))
+    shard = next(path for path in (tmp_path / "s.zarr/x/c").rglob("*") if path.is_file())
+    os.truncate(shard, shard.stat().st_size // 2)
+    ds = open_dataset(tmp_path / "s.zarr")
+    assert ds.x[:20].all()
+    assert not array[rows].all()  # what zarr makes of it
+    with pytest.raises(DataError, match="before the end of a chunk: it was cut off"):
+        ds.x[rows]
 
 
 def test_columns_index_like_arrays(make_dataset: MakeDataset) -> None:

@@ -196,11 +196,13 @@ def test_who_has_it_open_never_reads_wrong_values(make, slow, options):
         rng = random.Random(1)
         while not stop.is_set():
             start = rng.randrange(4000)
-            for values in (
+            readers = [
                 lambda start=start: open_dataset(dataset).x[start : start + 9],
-                lambda start=start: old_zarr["x"][start : start + 9],
                 lambda start=start: old.x[start : start + 9],
-            ):
+            ]
+            if "shard" not in options:  # there zarr takes a range that is not there for zeros
+                readers.append(lambda start=start: old_zarr["x"][start : start + 9])
+            for values in readers:
                 try:
                     got = values()
                 except Exception:  # an error is what a reader may get, or the right values
