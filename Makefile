@@ -11,7 +11,8 @@ help:                 ## what there is
 
 setup: .venv/ready    ## make .venv complete
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml labextension/package.json
+	@command -v node >/dev/null || { echo "Lepton's front end needs Node 20 or later to be built from a git checkout (a released wheel or sdist needs none): apt-get install nodejs, or https://nodejs.org"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lepton needs Python 3.11 or later: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -61,3 +61,8 @@ def unload_ipython_extension(ip: InteractiveShell) -> None:
     from lepton_jlab import magics
 
     magics.unload(ip)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Say where the built front end is (``jupyter labextension``, ``jupyter-builder develop``)."""
+    return [{"src": "labextension", "dest": "lepton-jlab"}]

@@ -1,0 +1,41 @@
+/** Names of the commands, and what whoever registers commands and pages is given. */
+import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
+import type { ICommandPalette, IThemeManager } from '@jupyterlab/apputils';
+import type { ILauncher } from '@jupyterlab/launcher';
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Api } from './api';
+import type { Lab } from './model';
+import type { Stream } from './stream';
+
+export const Commands = {
+  show: 'lepton:show',
+  newCluster: 'lepton:new-cluster',
+  importData: 'lepton:import-data',
+  runCell: 'lepton:run-cell',
+  insertCode: 'lepton:insert-code', // {code}
+  openNotebook: 'lepton:open-notebook', // {path, cell?}
+  // Of src/pages:
+  openRun: 'lepton:open-run', // {id}
+  openComparison: 'lepton:open-comparison', // {ids: string[]}, runs or sweeps
+  openResources: 'lepton:open-resources', // {}
+  openDataset: 'lepton:open-dataset' // {path}
+} as const;
+
+/** The category of palette and launcher. */
+export const CATEGORY = 'Lepton';
+
+export interface ILepton {
+  app: JupyterFrontEnd;
+  api: Api;
+  stream: Stream;
+  lab: Lab;
+  trans: TranslationBundle;
+  palette: ICommandPalette | null;
+  launcher: ILauncher | null;
+  restorer: ILayoutRestorer | null;
+  themes: IThemeManager | null;
+  rendermime: IRenderMimeRegistry | null;
+  notebooks: INotebookTracker | null;
+}
