@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lepton_jlab.data import mix as mix
     from lepton_jlab.data import open_dataset as open_dataset
     from lepton_jlab.errors import LeptonError as LeptonError
+    from lepton_jlab.models import Model as Model
+    from lepton_jlab.models import model as model
+    from lepton_jlab.models import save_model as save_model
+    from lepton_jlab.models.registry import models as models
     from lepton_jlab.runs.log import log as log
     from lepton_jlab.runs.lookup import run as run
     from lepton_jlab.runs.lookup import runs as runs
@@ -31,22 +35,24 @@ _HOMES = {
     "lepton_jlab.cluster": ("Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"),
     "lepton_jlab.data": ("Dataset", "import_dataset", "mix", "open_dataset"),
     "lepton_jlab.errors": ("LeptonError",),
+    "lepton_jlab.models": ("Model", "model", "save_model"),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = ["runs", *sorted(_HOME)]
+_CALLABLE = ("models", "runs")  # rooms: called, they list what is in them
+__all__ = [*_CALLABLE, *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "runs":  # the room is callable: lepton.runs() lists the runs
-        return import_module("lepton_jlab.runs")
+    if name in _CALLABLE:
+        return import_module(f"lepton_jlab.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *__all__])
 
 
 def load_ipython_extension(ip: InteractiveShell) -> None:

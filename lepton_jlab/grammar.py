@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lepton_jlab.readers import ENGINES, engine, identifier, names, positive, pushed, sweep, whole
 
 Place = Literal["line", "cell", "terminal"]
-Kind = Literal["", "cluster", "run", "dataset", "source", "file", "variable", "words"]
+Kind = Literal["", "cluster", "run", "dataset", "source", "file", "variable", "model", "words"]
 
 EVERYWHERE: tuple[Place, ...] = ("line", "cell", "terminal")
 CODECS = (
@@ -37,6 +37,8 @@ class Option:
         For a switch that sets another attribute: its name and the value.
     excludes : str
         Options with the same word here exclude each other.
+    required : bool
+        For an option: it cannot be left out.
     places : tuple of str
         Where it can be used; elsewhere `elsewhere` is what the user is told.
     """
@@ -51,6 +53,7 @@ class Option:
     completes: Kind = ""
     sets: tuple[str, str] | None = None
     excludes: str = ""
+    required: bool = False
     places: tuple[Place, ...] = EVERYWHERE
     elsewhere: str = ""
 
@@ -87,7 +90,7 @@ def option(*flags: str, help: str, metavar: str = "", **more: Any) -> Option:  #
 
 
 def argument(name: str, *, help: str, **more: Any) -> Option:  # noqa: A002
-    return Option((name,), help, metavar=name, **more)
+    return Option((name,), help, **{"metavar": name, **more})
 
 
 def command(words: str, help: str, *options: Option, **more: Any) -> Command:  # noqa: A002
@@ -116,6 +119,8 @@ WHICH = "run or sweep: r17, s3, its name, or a variable that holds it"
 RUN = argument("ID", help=WHICH, completes="run")
 DATASET = argument("PATH", help="folder of the dataset", completes="dataset")
 RUNS = argument("ID", help=WHICH, count="+", completes="run")
+MODEL = argument("NAME", help="which model", completes="model")
+VERSION = argument("NAME", metavar="NAME[:VERSION]", help="which model", completes="model")
 
 COMMANDS: tuple[Command, ...] = (
     command(
@@ -393,6 +398,46 @@ COMMANDS: tuple[Command, ...] = (
             help="put what a version or a copy has in the place of what is broken or missing",
             completes="dataset",
         ),
+    ),
+    command(
+        "model save",
+        "Keep a model: a new version of NAME, with samples, metrics and environment.",
+        argument(
+            "WHAT",
+            help="a run (r17, its name), a variable that holds a run or a Keras model, or a "
+            ".keras file",
+            completes="run",
+        ),
+        option("--name", help="what to call it", required=True, completes="model"),
+        option("--note", help="a remark to find in listings"),
+        option(
+            "--samples",
+            metavar="DATASET",
+            help="where its sample inputs and classes come from (default: made up)",
+            completes="dataset",
+        ),
+        option("--value", help="which of the run's values (default: the only model)"),
+        switch("--promote", help="make it the version to use (the first one is)"),
+    ),
+    command("model list", "List the models."),
+    command("model show", "Show a model: its versions, and one of them in full.", VERSION),
+    command(
+        "model diff",
+        "Compare two versions; one alone is compared with the promoted one.",
+        argument("OLD", metavar="NAME[:VERSION]", help="a version", completes="model"),
+        argument("NEW", metavar="NAME[:VERSION]", help="another", count="?", completes="model"),
+    ),
+    command(
+        "model promote",
+        "Make a version (default: the newest) the one to use; endpoints change to it.",
+        VERSION,
+    ),
+    command("model rollback", "Go back to the version that was promoted before.", MODEL),
+    command(
+        "model drop",
+        "Remove a version, or a model; with -f also the promoted one, or all.",
+        VERSION,
+        FORCE,
     ),
     Command(
         ("help",),

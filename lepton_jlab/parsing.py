@@ -189,6 +189,8 @@ def _as_argparse(option: Option) -> tuple[tuple[str, ...], dict[str, Any]]:
     settings |= {"type": read, "metavar": option.metavar, "default": option.default}
     if option.count:
         settings |= {"nargs": option.count} if option.is_argument else {"action": "append"}
+    if option.required:
+        settings["required"] = True
     return (option.attribute,) if option.is_argument else option.flags, settings
 
 

@@ -79,7 +79,7 @@ def test_every_command_explains_itself():
         ("clutser start", "'cluster'"),
         ("cluster strat", "'start'"),
         ("start", "'cluster start'"),
-        ("list", "'cluster list' or 'runs list' or 'data list'"),
+        ("list", "'cluster list' or 'runs list' or 'data list' or 'model list'"),
         ("cluster start --wokers 2", "'--workers'"),
         ("cluster start --engine cudda", "'cuda'"),
         ("runs list --state runing", "'running'"),

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from lepton_jlab.commands import cluster, data, runs, storage, tiers
+from lepton_jlab.commands import cluster, data, models, runs, storage, tiers
 from lepton_jlab.commands.result import ACTIONS, Context, Result, action, spoken
 from lepton_jlab.parsing import help_of
 
-__all__ = ["Context", "Result", "cluster", "data", "perform", "runs", "spoken", "storage", "tiers"]
+__all__ = [
+    "Context",
+    "Result",
+    "cluster",
+    "data",
+    "models",
+    "perform",
+    "runs",
+    "spoken",
+    "storage",
+    "tiers",
+]
 
 
 def perform(args: Namespace, context: Context) -> Result:
