@@ -356,6 +356,7 @@ COMMANDS: tuple[Command, ...] = (
         "data dedup",
         "Share equal chunks with the datasets beside it, as hard links; readers notice nothing.",
         DATASET,
+        switch("-f", "--force", help="although nothing keeps programs of root from shared files"),
     ),
     command(
         "data snapshot",
@@ -365,6 +366,10 @@ COMMANDS: tuple[Command, ...] = (
         switch(
             "--private",
             help="leave the dataset files of its own, which programs may overwrite in place",
+        ),
+        switch(
+            "--shared",
+            help="share its files with the version, though programs of root can write into them",
         ),
     ),
     command("data versions", "List the versions of a dataset, and what each costs.", DATASET),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lepton_jlab.commands.result import Context, Result, action, spoken
+from lepton_jlab.errors import UsageError
 
 _OFTEN = 0.2  # s between two lines of progress
 _SHOWN = 20  # findings written out
@@ -21,7 +21,7 @@ def dedup(args: Namespace, _context: Context) -> Result:
     from lepton_jlab.data.storage import dedup, sizes
     from lepton_jlab.runs import words
 
-    done = dedup(args.path) | {"sizes": sizes(args.path)}
+    done = dedup(args.path, force=args.force) | {"sizes": sizes(args.path)}
     lines = [
         f"{done['files']:,} chunks, {words.size(done['bytes'])}; "
         f"{words.size(done['freed_bytes'])} freed",
@@ -37,7 +37,10 @@ def snapshot(args: Namespace, context: Context) -> Result:
     from lepton_jlab.data.storage import sizes, snapshot
     from lepton_jlab.runs import words
 
-    made = snapshot(args.path, args.name, private=args.private or None)
+    if args.private and args.shared:
+        raise UsageError("data snapshot: give either --private or --shared.")
+    chosen = True if args.private else False if args.shared else None
+    made = snapshot(args.path, args.name, private=chosen)
     made["sizes"] = sizes(args.path)
     lines = [
         f"Version {made['name']!r}: {made['files']:,} files, {words.size(made['stored_bytes'])}; "
@@ -45,12 +48,23 @@ def snapshot(args: Namespace, context: Context) -> Result:
         _sizes(made["sizes"]),
         *_notes(made),
     ]
-    if not made["private"] and not made["note"] and os.geteuid() == 0:
-        lines.append(
-            "You are root, whom read-only files do not stop: a program that overwrites files in "
-            "place (zarrs, fsspec) would change this version too. --private prevents it."
-        )
-    return _told(made, [spoken(line, context.place) for line in lines])
+    if not made["protected"] and not made["note"]:
+        lines.append(_unprotected(made["private"], chosen))
+    return _told(made, [spoken(line, context.place) for line in lines if line])
+
+
+def _unprotected(private: bool, chosen: bool | None) -> str:
+    """Say what follows from read-only files that stop nobody; nothing where that was chosen."""
+    from lepton_jlab.data.storage.protection import WHY
+
+    if not private:
+        return f"Its files are shared, though {WHY}. --private prevents it."
+    if chosen:
+        return ""
+    return (
+        f"The dataset has files of its own, one more copy on disk, for {WHY}. Where nothing writes "
+        "in that way, --shared saves the copy."
+    )
 
 
 @action("data versions")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lepton_jlab.data.renaming import put_in_place
 from lepton_jlab.data.storage.blobs import READ_ONLY, Blobs, digest_of, identity, sealed
-from lepton_jlab.data.storage.cloning import can_clone, copy
+from lepton_jlab.data.storage.cloning import copy
 from lepton_jlab.data.storage.faults import CANNOT_LINK
 from lepton_jlab.data.storage.place import Place
 from lepton_jlab.data.storage.workspace import Workspace
@@ -62,12 +62,11 @@ class Keeping:
     work
         Where files are on their way.
     private
-        Leave the dataset files of its own, which programs may overwrite in place; None: where
-        copies cost nothing.
+        Leave the dataset files of its own, which programs may overwrite in place.
     """
 
-    def __init__(self, place: Place, work: Workspace, private: bool | None = None) -> None:
-        self.private = can_clone(work.folder) if private is None else private
+    def __init__(self, place: Place, work: Workspace, private: bool) -> None:
+        self.private = private
         self.tally = Tally()
         self._place = place
         self._work = work

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
@@ -17,6 +17,7 @@ from lepton_jlab.data.storage.blobs import READ_ONLY, Blobs
 from lepton_jlab.data.storage.faults import CANNOT_LINK
 from lepton_jlab.data.storage.files import is_document
 from lepton_jlab.data.storage.place import STORE
+from lepton_jlab.data.storage.protection import stops_writers
 from lepton_jlab.data.storage.workspace import Workspace
 
 
@@ -27,7 +28,8 @@ class LinkedStore(LocalStore):
     and becomes a link to one with the same bytes. A chunk is complete before it gets its name, and
     one that was there is never written into, so what shares it keeps it (copy on write). The codec
     pipeline of zarrs, which writes files in place, does not know this store and leaves the writing
-    to zarr-python. Where the file system has no hard links it writes like `LocalStore`.
+    to zarr-python. Where the file system has no hard links it writes like `LocalStore`, and where
+    read-only files do not stop programs that write in place, as those of root.
 
     Parameters
     ----------
@@ -35,28 +37,40 @@ class LinkedStore(LocalStore):
         The folder of the dataset.
     read_only
         Refuse to write.
+    force
+        Share although nothing protects shared files; for who knows that nothing writes in place.
     """
 
-    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+    def __init__(self, root: Path | str, *, read_only: bool = False, force: bool = False) -> None:
         super().__init__(Path(root), read_only=read_only)
+        self._force = force
         store = self.root.expanduser().absolute().resolve().parent / STORE
         self._blobs = Blobs(store)
         self._work: Workspace | None = None
         self._lock = threading.Lock()
         self._can_link = True
 
+    @classmethod
+    async def open(
+        cls, root: Path | str, *, read_only: bool = False, mode: Any = None, force: bool = False
+    ) -> Self:
+        """Make the store and open it, as `LocalStore.open` does."""
+        store = await super().open(root, read_only=read_only, mode=mode)
+        store._force = force
+        return store
+
     def __repr__(self) -> str:
         return f"LinkedStore('{self}')"
 
     def __getstate__(self) -> dict[str, object]:
-        return {"root": self.root, "read_only": self.read_only}
+        return {"root": self.root, "read_only": self.read_only, "force": self._force}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # a workspace is of one process
 
     def with_read_only(self, read_only: bool = False) -> Self:
         """Return a store of the same folder."""
-        return type(self)(self.root, read_only=read_only)
+        return type(self)(self.root, read_only=read_only, force=self._force)
 
     def set_sync(self, key: str, value: Buffer) -> None:
         """Store `value`; wait for it in this thread."""
@@ -90,7 +104,10 @@ class LinkedStore(LocalStore):
     def _put(self, path: Path, value: Buffer, exclusive: bool = False) -> bool:
         """Write a chunk and share it; False if that cannot be here."""
         data = value.as_buffer_like()
-        temp = self._workspace().name()
+        work = self._workspace()
+        if not self._can_link:
+            return False
+        temp = work.name()
         try:
             with temp.open("xb") as file:
                 file.write(data)
@@ -116,5 +133,6 @@ class LinkedStore(LocalStore):
         with self._lock:  # chunks come by several threads
             if self._work is None or self._work.owner != os.getpid():  # after a fork
                 self._work = Workspace(self._blobs.store)
+                self._can_link &= self._force or stops_writers(self._work.folder)
                 weakref.finalize(self, self._work.close)
             return self._work

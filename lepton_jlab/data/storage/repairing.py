@@ -16,7 +16,8 @@ from lepton_jlab.data.storage.faults import CANNOT_LINK, explained
 from lepton_jlab.data.storage.files import is_document
 from lepton_jlab.data.storage.findings import Finding
 from lepton_jlab.data.storage.place import Place, find_version, version_names
-from lepton_jlab.data.storage.record import RECORD
+from lepton_jlab.data.storage.protection import keeps_private
+from lepton_jlab.data.storage.record import RECORD, Record
 from lepton_jlab.data.storage.workspace import Workspace
 from lepton_jlab.data.store import address, open_node
 from lepton_jlab.errors import DataError
@@ -31,6 +32,7 @@ def repair(
     checks: Sequence[ArrayCheck],
     place: Place | None,
     local: Path | None,
+    last: Record | None,
 ) -> None:
     """Repair what was found, and note in each finding what was done.
 
@@ -44,6 +46,8 @@ def repair(
         Of the arrays of the dataset.
     place, local
         Where the dataset is; None where it is not in a folder.
+    last
+        Its newest version, if it has any.
 
     Raises
     ------
@@ -58,7 +62,8 @@ def repair(
     arrays = {check.path: check for check in checks}
     doing, kept = f"The repair of {local.name}", "what was repaired stays so"
     with explained(doing, local.parent, kept), Workspace(place.store) as work:
-        mend = _Mending(copy_of, arrays, Blobs(place.store), work)
+        private = keeps_private(place, work.folder, last)
+        mend = _Mending(copy_of, arrays, Blobs(place.store), work, private)
         # Those that stay as they are get files of their own before the shared ones are replaced.
         for finding in sorted(findings, key=lambda one: one.kind != "overwritten"):
             mend(finding)
@@ -101,13 +106,18 @@ class _Mending:
     """Repairs one finding at a time."""
 
     def __init__(
-        self, source: _Source, arrays: dict[str, ArrayCheck], blobs: Blobs, work: Workspace
+        self,
+        source: _Source,
+        arrays: dict[str, ArrayCheck],
+        blobs: Blobs,
+        work: Workspace,
+        private: bool,
     ) -> None:
         self._source = source
         self._arrays = arrays
         self._blobs = blobs
         self._work = work
-        self._shares = blobs.folder.is_dir()
+        self._private = private or not blobs.folder.is_dir()
 
     def __call__(self, finding: Finding) -> None:
         check = self._arrays.get(finding.array) if finding.version is None else None
@@ -127,7 +137,8 @@ class _Mending:
         if refusal:
             finding.repair = refusal
             return
-        self._put(found, digest, Path(finding.path), is_document(finding.key))
+        shares = finding.version is not None or not self._private
+        self._put(found, digest, Path(finding.path), shares and not is_document(finding.key))
         finding.repaired = True
         how = "exactly as it was" if is_exact else "checked; what it was before is not known"
         finding.repair = f"taken from {self._source.name}, {how}"
@@ -137,15 +148,16 @@ class _Mending:
         file, temp = Path(finding.path), self._work.name()
         copy(file, temp)
         digest = digest_of(temp)
-        self._blobs.publish(temp, digest)
+        if not self._private:
+            self._blobs.publish(temp, digest)
         _move(temp, file)
         finding.repaired = True
         finding.repair = "kept as it was written, its checksum agrees; it is not shared any more"
 
-    def _put(self, content: bytes, digest: str, file: Path, is_document: bool) -> None:
+    def _put(self, content: bytes, digest: str, file: Path, shares: bool) -> None:
         temp = self._work.name()
         temp.write_bytes(content)
-        if self._shares and not is_document:
+        if shares:
             self._blobs.publish(temp, digest)
         file.parent.mkdir(parents=True, exist_ok=True)
         _move(temp, file)

@@ -9,11 +9,12 @@ from typing import Any
 
 from lepton_jlab.data.renaming import replace_folder
 from lepton_jlab.data.storage.blobs import digest_of, sealed
-from lepton_jlab.data.storage.cloning import can_clone, copy
+from lepton_jlab.data.storage.cloning import copy
 from lepton_jlab.data.storage.collecting import collect_store
 from lepton_jlab.data.storage.faults import explained, linked
 from lepton_jlab.data.storage.files import is_document
 from lepton_jlab.data.storage.place import Place, find_version, place_of
+from lepton_jlab.data.storage.protection import keeps_private
 from lepton_jlab.data.storage.record import Record, digests, read_record, records
 from lepton_jlab.data.storage.workspace import Workspace
 from lepton_jlab.errors import DataError
@@ -57,7 +58,7 @@ def restore(path: str | os.PathLike[str], name: str, *, force: bool = False) -> 
     kept = "the dataset is as it was"
     with explained(doing, place.store.parent, kept), Workspace(place.store) as work:
         new = work.folder / "restored"
-        _rebuild(place, record, new, record.private or can_clone(work.folder))
+        _rebuild(place, record, new, keeps_private(place, work.folder, record))
         shutil.copystat(place.dataset, new)
         _take_place(new, place.dataset)
     collect_store(place.store)

@@ -11,21 +11,24 @@ from lepton_jlab.data.storage.faults import explained
 from lepton_jlab.data.storage.files import files_of, is_document
 from lepton_jlab.data.storage.keeping import Keeping
 from lepton_jlab.data.storage.place import place_of
+from lepton_jlab.data.storage.protection import check_shareable
 from lepton_jlab.data.storage.workspace import Workspace
 
 
-def dedup(path: str | os.PathLike[str]) -> dict[str, Any]:
+def dedup(path: str | os.PathLike[str], *, force: bool = False) -> dict[str, Any]:
     """Share the chunks of a dataset with all others in the same folder, and their versions.
 
     The dataset stays what it is for every reader: its chunks become hard links to read-only files
     in ``.lepton/chunks``. Writers that put new files in the place of old ones (zarr-python,
     tensorstore, xarray, Lepton) go on as before. One that overwrites files in place (zarrs,
-    fsspec's local files) is refused by their mode, unless it runs as root: see `verify`.
+    fsspec's local files) is refused by their mode.
 
     Parameters
     ----------
     path
         The folder of the dataset. Others that are deduplicated in the same folder share with it.
+    force
+        Share although read-only files do not stop your programs, as root.
 
     Returns
     -------
@@ -41,6 +44,8 @@ def dedup(path: str | os.PathLike[str]) -> dict[str, Any]:
     DataError
         If it is not in a folder of this machine, or files cannot be made there; nothing it holds
         has changed then.
+    UsageError
+        If read-only files do not stop your programs, and `force` is not given.
     """
     place = place_of(path)
     with explained(
@@ -49,6 +54,7 @@ def dedup(path: str | os.PathLike[str]) -> dict[str, Any]:
         "every chunk is whole, as it was",
     ):
         with Workspace(place.store) as work:
+            check_shareable(work.folder, force)
             keeping = Keeping(place, work, private=False)
             keys = (key for key, _ in files_of(place.dataset) if not is_document(key))
             with ThreadPoolExecutor(thread_name_prefix="lepton-dedup") as pool:

@@ -85,7 +85,8 @@ def verify(
     if repair_from is not None and result.findings:
         from lepton_jlab.data.storage.repairing import repair
 
-        repair(result.findings, repair_from, checks, place, local)
+        last = max(kept, key=lambda record: record.created, default=None)
+        repair(result.findings, repair_from, checks, place, local, last)
     return result
 
 

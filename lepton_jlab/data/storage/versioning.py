@@ -15,6 +15,7 @@ from lepton_jlab.data.storage.files import files_of, is_document
 from lepton_jlab.data.storage.footprint import version_row, version_rows
 from lepton_jlab.data.storage.keeping import Keeping, keep_document
 from lepton_jlab.data.storage.place import Place, find_version, place_of
+from lepton_jlab.data.storage.protection import keeps_private, stops_writers
 from lepton_jlab.data.storage.record import Record, records
 from lepton_jlab.data.storage.workspace import Workspace
 from lepton_jlab.errors import DataError
@@ -40,13 +41,14 @@ def snapshot(
         Leave the dataset files of its own: one more copy on disk, which programs that overwrite
         files in place (zarrs, fsspec) may write as root too. False shares its files with the
         version by hard links. None is as with the last version; with the first, True where copies
-        cost nothing (XFS, Btrfs), else False.
+        cost nothing (XFS, Btrfs) or read-only files do not stop your programs (root), else False.
 
     Returns
     -------
     dict
         As a row of `versions`; with ``new_bytes``, what it added to the disk, and ``overwritten``,
-        the keys of shared chunks that another program wrote in place.
+        the keys of shared chunks that another program wrote in place; and ``protected``, whether
+        read-only files stop your programs.
 
     Raises
     ------
@@ -60,15 +62,15 @@ def snapshot(
     place = place_of(path)
     folder = place.version(name)
     _refuse_taken(folder, place, name)
-    if private is None:
-        before = records(place)
-        private = before[-1].private if before else None
     doing = f"The snapshot {name!r} of {place.dataset.name}"
     kept = "the dataset and its versions are as they were"
     with (
         explained(doing, place.store.parent, kept),
         Workspace(place.store) as work,
     ):
+        if private is None:
+            private = keeps_private(place, work.folder, next(reversed(records(place)), None))
+        protected = stops_writers(work.folder)
         keeping, made = _build(place, work, private)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = Record(name, now, keeping.private, made, keeping.tally.note)
@@ -80,7 +82,8 @@ def snapshot(
             raise
         row = version_row(place, record)
     tally = keeping.tally
-    return {**row, "new_bytes": tally.new_bytes, "overwritten": sorted(tally.overwritten)}
+    found = {"new_bytes": tally.new_bytes, "overwritten": sorted(tally.overwritten)}
+    return {**row, **found, "protected": protected}
 
 
 def versions(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -150,7 +153,7 @@ def _move(made: Path, folder: Path) -> None:
         return
 
 
-def _build(place: Place, work: Workspace, private: bool | None) -> tuple[Keeping, dict[str, str]]:
+def _build(place: Place, work: Workspace, private: bool) -> tuple[Keeping, dict[str, str]]:
     """Write a version into the workspace; return the SHA-256 of its files by key."""
     keeping = Keeping(place, work, private)
     for _ in range(_TRIES):

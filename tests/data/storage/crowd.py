@@ -62,7 +62,7 @@ def write(folder: Path, name: str, rng: random.Random) -> None:
     dataset, mark, what = folder / name, rng.choice(MARKS), rng.random()
     key, content = f"c/{rng.randrange(CHUNKS)}", rng.choice(CONTENTS)
     if what < 0.6:
-        store = LinkedStore(dataset)
+        store = LinkedStore(dataset, force=True)
         for number in rng.sample(range(CHUNKS), 4):
             buffer = cpu.Buffer.from_bytes(rng.choice(CONTENTS))
             store.set_sync(f"c/{number}", buffer)
@@ -71,9 +71,9 @@ def write(folder: Path, name: str, rng: random.Random) -> None:
         partial = dataset / f"c/{os.getpid()}.partial"
         partial.write_bytes(content)
         partial.replace(dataset / key)
-        dedup(dataset)
+        dedup(dataset, force=True)
     elif what < 0.82:
-        snapshot(dataset, mark)
+        snapshot(dataset, mark, private=False)
     elif what < 0.91:
         drop(dataset, mark)
     else:
@@ -178,7 +178,7 @@ def main(folder: Path, rounds: int, seed: int) -> None:
         (folder / name / "zarr.json").write_text(json.dumps(DOCUMENT))
         for number in range(CHUNKS):
             (folder / name / f"c/{number}").write_bytes(CONTENTS[number % len(CONTENTS)])
-        dedup(folder / name)
+        dedup(folder / name, force=True)
     beats = mmap.mmap(-1, len(ROLES))
     rng = random.Random(seed)
     counts: Counter[str] = Counter()

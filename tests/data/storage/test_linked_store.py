@@ -45,7 +45,7 @@ class TestStore(StoreTests[LinkedStore, cpu.Buffer]):
     @pytest.fixture
     def store_kwargs(self, tmp_path: Path) -> dict[str, Any]:
         (tmp_path / "a.zarr").mkdir()
-        return {"root": tmp_path / "a.zarr"}
+        return {"root": tmp_path / "a.zarr", "force": True}
 
     @pytest.fixture
     def store(self, store_kwargs: dict[str, Any]) -> LinkedStore:
@@ -74,16 +74,16 @@ def write_to(store: LinkedStore, x: Any = IMAGES) -> Any:
 
 
 def test_what_is_written_is_shared_at_once(tmp_path: Path) -> None:
-    dedup(write(tmp_path / "b.zarr"))
-    write_to(LinkedStore(tmp_path / "a.zarr"))
+    dedup(write(tmp_path / "b.zarr"), force=True)
+    write_to(LinkedStore(tmp_path / "a.zarr", force=True))
     mine, theirs = chunk_files(tmp_path / "a.zarr"), chunk_files(tmp_path / "b.zarr")
     assert all(mine[key].st_ino == theirs[key].st_ino for key in mine)
     assert np.array_equal(values(tmp_path / "a.zarr")["x"], IMAGES)
 
 
 def test_writing_over_a_shared_chunk_leaves_its_twins(tmp_path: Path) -> None:
-    array = write_to(LinkedStore(tmp_path / "a.zarr"))
-    snapshot(tmp_path / "a.zarr", "v1")
+    array = write_to(LinkedStore(tmp_path / "a.zarr", force=True))
+    snapshot(tmp_path / "a.zarr", "v1", private=False)
     array[5] = 0
     array.resize((410, 8, 8))
     array[400:] = 1
@@ -94,14 +94,14 @@ def test_writing_over_a_shared_chunk_leaves_its_twins(tmp_path: Path) -> None:
 
 
 def test_writing_the_same_again_changes_nothing(tmp_path: Path) -> None:
-    array = write_to(LinkedStore(tmp_path / "a.zarr"))
+    array = write_to(LinkedStore(tmp_path / "a.zarr", force=True))
     before = {key: s.st_ino for key, s in chunk_files(tmp_path / "a.zarr").items()}
     array[:] = IMAGES
     assert {key: s.st_ino for key, s in chunk_files(tmp_path / "a.zarr").items()} == before
 
 
 def test_nothing_stays_of_a_store_that_is_gone(tmp_path: Path) -> None:
-    store = LinkedStore(tmp_path / "a.zarr")
+    store = LinkedStore(tmp_path / "a.zarr", force=True)
     array = write_to(store)
     twins = [copy.copy(store), pickle.loads(pickle.dumps(store)), store.with_read_only(True)]
     assert all(twin == store for twin in twins)
@@ -117,7 +117,8 @@ def test_nothing_stays_of_a_process_that_ends(tmp_path: Path) -> None:
     code = """
 import sys, zarr
 from lepton_jlab.data.storage.linked_store import LinkedStore
-zarr.create_group(LinkedStore(sys.argv[1])).create_array("x", shape=(9,), dtype="u1")[:] = 1
+store = LinkedStore(sys.argv[1], force=True)
+zarr.create_group(store).create_array("x", shape=(9,), dtype="u1")[:] = 1
 """
     command = [sys.executable, "-c", code, str(tmp_path / "a.zarr")]
     subprocess.run(command, check=True, timeout=60)
@@ -126,7 +127,7 @@ zarr.create_group(LinkedStore(sys.argv[1])).create_array("x", shape=(9,), dtype=
 
 def test_shards_and_single_arrays(tmp_path: Path) -> None:
     array: Any = zarr.create_array(
-        LinkedStore(tmp_path / "a.zarr"),
+        LinkedStore(tmp_path / "a.zarr", force=True),
         shape=IMAGES.shape,
         dtype="u1",
         chunks=(10, 8, 8),

@@ -17,7 +17,7 @@ import pytest
 import zarr
 from data.storage.conftest import IMAGES, LABELS, chunk_files, values, write
 
-from lepton_jlab.data.storage import dedup, snapshot, verify, version_folder
+from lepton_jlab.data.storage import dedup, restore, snapshot, verify, version_folder
 from lepton_jlab.data.storage.linked_store import LinkedStore
 
 ZARRS = "zarrs.ZarrsCodecPipeline"
@@ -69,7 +69,7 @@ def test_a_user_is_refused(public: Path, writer: str) -> None:
     dataset = write(public / "a.zarr")
     for path in [dataset, *dataset.rglob("*")]:
         os.chown(path, user, user)
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     done = run(writer, dataset, user)
     assert done.returncode != 0
     assert "ermission" in done.stderr
@@ -80,13 +80,27 @@ def test_a_user_is_refused(public: Path, writer: str) -> None:
 @needs_root
 @pytest.mark.integration
 @pytest.mark.parametrize("writer", IN_PLACE)
-def test_private_files_may_be_overwritten_by_root(dataset: Path, writer: str) -> None:
-    snapshot(dataset, "v1", private=True)
+@pytest.mark.parametrize("repaired", [False, True])
+def test_root_reaches_no_version(dataset: Path, writer: str, repaired: bool) -> None:
+    """By default; a repair, a restore, and a store for writing share nothing either."""
+    twin = write(dataset.with_name("twin.zarr"))
+    assert snapshot(twin, "v1")["private"] is snapshot(dataset, "v1")["private"] is True
+    if repaired:
+        (dataset / "x/c/0/0/0").unlink()
+        (dataset / "x/c/1/0/0").write_bytes(b"broken")
+        verify(dataset, repair_from="v1")
+        restore(dataset, "v1", force=True)
+        array: Any = zarr.open_group(LinkedStore(dataset), mode="r+")["x"]
+        array[:] = IMAGES
     assert run(writer, dataset).returncode == 0
     assert (dataset / "x/c/0/0/0").read_bytes() != (
         Path(version_folder(dataset, "v1")) / "x/c/0/0/0"
     ).read_bytes()
-    assert np.array_equal(values(version_folder(dataset, "v1"))["x"], IMAGES)
+    assert all(s.st_nlink == 1 for s in chunk_files(dataset).values())
+    for kept in (version_folder(dataset, "v1"), twin, version_folder(twin, "v1")):
+        assert np.array_equal(values(kept)["x"], IMAGES)
+    assert verify(twin).findings == []
+    assert {f.version for f in verify(dataset).findings} <= {None}
 
 
 @needs_root
@@ -97,10 +111,10 @@ def test_what_root_overwrites_is_found_named_and_repaired(
 ) -> None:
     copy = write(tmp_path / "elsewhere.zarr")
     twin = write(tmp_path / "twin.zarr")
-    dedup(twin)
-    snapshot(dataset, "v1")
+    dedup(twin, force=True)
+    snapshot(dataset, "v1", private=False)
     assert run(writer, dataset).returncode == 0
-    assert snapshot(dataset, "v2")["overwritten"] == ["x/c/0/0/0"]
+    assert snapshot(dataset, "v2", private=False)["overwritten"] == ["x/c/0/0/0"]
     findings = {f.version: f for f in verify(dataset).findings}
     assert set(findings) >= {"v1"}
     assert str(twin / "x/c/0/0/0") in findings["v1"].shared_with
@@ -118,7 +132,7 @@ def test_what_was_meant_stays(tmp_path: Path) -> None:
     check = [zarr.codecs.ZstdCodec(), zarr.codecs.Crc32cCodec()]
     dataset = write(tmp_path / "a.zarr", compressors=check)
     copy = write(tmp_path / "elsewhere.zarr", compressors=check)
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     assert run("zarrs", dataset).returncode == 0
     meant = values(dataset)["x"]
     assert np.all(meant[5] == 0)
@@ -134,9 +148,9 @@ def test_what_was_meant_stays(tmp_path: Path) -> None:
 
 def test_zarrs_does_not_write_through_the_linked_store(tmp_path: Path) -> None:
     twin = write(tmp_path / "b.zarr")
-    dedup(twin)
+    dedup(twin, force=True)
     with zarr.config.set({"codec_pipeline.path": ZARRS}):
-        store = LinkedStore(tmp_path / "a.zarr")
+        store = LinkedStore(tmp_path / "a.zarr", force=True)
         write_to(store)
         assert chunk_files(tmp_path / "a.zarr")["x/c/0/0/0"].st_nlink == 3
         array: Any = zarr.open_group(store, mode="r+")["x"]

@@ -51,7 +51,7 @@ def counted(self, *words):
         os.kill(os.getpid(), signal.SIGKILL)
     return keep(self, *words)
 Keeping.keep = counted
-versioning.snapshot(sys.argv[1], "v1")
+versioning.snapshot(sys.argv[1], "v1", private=False)
 """
 
 
@@ -66,11 +66,11 @@ def test_what_a_killed_snapshot_left_is_cleared(dataset: Path) -> None:
     assert np.array_equal(values(dataset)["x"], IMAGES)
     assert collect(dataset.parent)["abandoned"] == 1
     assert not incoming.exists()
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
 
 
 def test_collection_waits_for_who_links(dataset: Path) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     store = dataset.parent / ".lepton"
     blob = next(Path(e.path) for _, e in Blobs(store).all() if e.stat().st_size > 100)
     (chunk,) = (p for p in dataset.rglob("*") if p.is_file() and p.samefile(blob))
@@ -93,7 +93,7 @@ def test_collection_waits_for_who_links(dataset: Path) -> None:
 
 
 def test_who_works_is_not_taken_for_dead(dataset: Path) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     with Workspace(dataset.parent / ".lepton") as work:
         (work.folder / "file").write_text("on its way")
         assert collect(dataset.parent)["abandoned"] == 0
@@ -101,7 +101,7 @@ def test_who_works_is_not_taken_for_dead(dataset: Path) -> None:
 
 
 def test_a_fork_does_not_remove_what_its_parent_does(tmp_path: Path) -> None:
-    store = LinkedStore(write(tmp_path / "a.zarr"))
+    store = LinkedStore(write(tmp_path / "a.zarr"), force=True)
     array = zarr.open_group(store, mode="r+")["x"]
     array[5] = 0  # type: ignore[index]
     (folder,) = (tmp_path / ".lepton" / "incoming").iterdir()

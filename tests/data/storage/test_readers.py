@@ -57,13 +57,13 @@ READERS = [by_zarr, by_zarrs, by_xarray, by_tensorstore, by_fsspec, by_lepton]
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, Any]]:
     """A deduplicated dataset and two of its versions, with what its images are."""
     folder = write(tmp_path_factory.mktemp("data") / "a.zarr")
-    dedup(folder)
-    snapshot(folder, "v1")
+    dedup(folder, force=True)
+    snapshot(folder, "v1", private=False)
     fixed = IMAGES.copy()
     fixed[5] = 0
     array: Any = zarr.open_group(str(folder), mode="r+")["x"]
     array[5] = 0
-    snapshot(folder, "v2")
+    snapshot(folder, "v2", private=False)
     first, second = (version_folder(folder, name) for name in ("v1", "v2"))
     return {"now": (str(folder), fixed), "v1": (first, IMAGES), "v2": (second, fixed)}
 

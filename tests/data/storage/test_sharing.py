@@ -26,8 +26,8 @@ def blobs(folder: Path) -> dict[str, Path]:
 def test_equal_chunks_of_two_datasets_are_one_file(dataset: Path, tmp_path: Path) -> None:
     twin = write(tmp_path / "b.zarr")
     before = everything(dataset)
-    assert dedup(dataset)["freed_bytes"] == 0
-    done = dedup(twin)
+    assert dedup(dataset, force=True)["freed_bytes"] == 0
+    done = dedup(twin, force=True)
     assert done["freed_bytes"] == done["bytes"] > 0
     assert done["files"] == 22
     assert done["note"] == ""
@@ -39,13 +39,13 @@ def test_equal_chunks_of_two_datasets_are_one_file(dataset: Path, tmp_path: Path
 def test_equal_chunks_within_a_dataset_are_one_file(tmp_path: Path) -> None:
     same = np.repeat(IMAGES[:20], 20, axis=0)
     folder = write(tmp_path / "a.zarr", np.zeros_like(same))
-    dedup(folder)
+    dedup(folder, force=True)
     assert len({s.st_ino for key, s in chunk_files(folder).items() if key.startswith("x/")}) == 1
     assert np.array_equal(values(folder)["x"], np.zeros_like(same))
 
 
 def test_shared_chunks_are_named_by_their_bytes_and_read_only(dataset: Path) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     found = blobs(dataset.parent)
     assert len(found) == 22
     for digest, file in found.items():
@@ -55,19 +55,19 @@ def test_shared_chunks_are_named_by_their_bytes_and_read_only(dataset: Path) -> 
 
 
 def test_doing_it_again_reads_nothing(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     read: list[Path] = []
     monkeypatch.setattr(
         "lepton_jlab.data.storage.keeping.digest_of", lambda file: read.append(file) or ""
     )
-    assert dedup(dataset)["freed_bytes"] == 0
+    assert dedup(dataset, force=True)["freed_bytes"] == 0
     assert read == []
 
 
 def test_a_writer_that_replaces_files_leaves_twins_alone(dataset: Path, tmp_path: Path) -> None:
     twin = write(tmp_path / "b.zarr")
-    dedup(dataset)
-    dedup(twin)
+    dedup(dataset, force=True)
+    dedup(twin, force=True)
     array: Any = zarr.open_group(str(dataset), mode="r+")["x"]
     array[:] = 7
     assert np.array_equal(values(twin)["x"], IMAGES)
@@ -76,8 +76,8 @@ def test_a_writer_that_replaces_files_leaves_twins_alone(dataset: Path, tmp_path
 
 def test_collection_frees_what_nobody_has(dataset: Path, tmp_path: Path) -> None:
     twin = write(tmp_path / "b.zarr", IMAGES[::-1])
-    dedup(dataset)
-    dedup(twin)
+    dedup(dataset, force=True)
+    dedup(twin, force=True)
     assert len(blobs(tmp_path)) == 22 + 20
     for file in sorted(twin.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
@@ -95,13 +95,13 @@ def test_where_nothing_is_shared_there_is_nothing_to_collect(tmp_path: Path) -> 
 
 
 def test_a_damaged_blob_is_not_shared_but_replaced(dataset: Path, tmp_path: Path) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     digest, blob = next(iter(blobs(tmp_path).items()))
     content = blob.read_bytes()
     blob.chmod(0o644)
     blob.write_bytes(content[::-1])  # of the same size
     twin = write(tmp_path / "b.zarr")
-    dedup(twin)
+    dedup(twin, force=True)
     assert np.array_equal(values(twin)["x"], IMAGES)
     assert np.array_equal(values(twin)["y"], LABELS)
     assert blob.read_bytes() == content
@@ -111,7 +111,9 @@ def test_a_damaged_blob_is_not_shared_but_replaced(dataset: Path, tmp_path: Path
 def test_a_chunk_written_while_it_is_shared_is_not_lost(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dedup(write(tmp_path / "b.zarr"))  # so that all of them have a blob to be exchanged for
+    dedup(
+        write(tmp_path / "b.zarr"), force=True
+    )  # so that all of them have a blob to be exchanged for
     publish = Blobs.publish
     wanted = {key: digest_of(dataset / key) for key in ("x/c/3/0/0", "x/c/4/0/0")}
 
@@ -124,7 +126,7 @@ def test_a_chunk_written_while_it_is_shared_is_not_lost(
         return shared
 
     monkeypatch.setattr(Blobs, "publish", publish_late)
-    dedup(dataset)
+    dedup(dataset, force=True)
     assert (dataset / "x/c/3/0/0").read_bytes() == b"newer"
     assert (dataset / "x/c/4/0/0").read_bytes() == b"newer"
 
@@ -151,7 +153,7 @@ def test_what_is_written_at_the_last_moment_wins(
 def test_the_blob_with_too_many_links_starts_again(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     link = os.link
 
     def limited(source: Any, target: Any, **more: Any) -> None:
@@ -162,7 +164,7 @@ def test_the_blob_with_too_many_links_starts_again(
     monkeypatch.setattr(os, "link", limited)
     twins = [write(tmp_path / f"{name}.zarr") for name in "bcde"]
     for twin in twins:
-        assert dedup(twin)["note"] == ""
+        assert dedup(twin, force=True)["note"] == ""
     monkeypatch.undo()
     for folder in (dataset, *twins):
         assert np.array_equal(values(folder)["x"], IMAGES)
@@ -172,7 +174,7 @@ def test_the_blob_with_too_many_links_starts_again(
 def test_hidden_files_and_half_written_ones_are_left_alone(dataset: Path) -> None:
     (dataset / "x" / "c" / "0" / "0" / "0.1f.partial").write_bytes(b"half")
     (dataset / ".note").write_text("mine")
-    assert dedup(dataset)["files"] == 22
+    assert dedup(dataset, force=True)["files"] == 22
     assert (dataset / ".note").stat().st_nlink == 1
 
 
@@ -180,15 +182,15 @@ def test_a_chunk_that_is_a_symbolic_link_stays_one(dataset: Path, tmp_path: Path
     elsewhere = tmp_path / "elsewhere"
     (dataset / "x/c/5/0/0").rename(elsewhere)
     (dataset / "x/c/5/0/0").symlink_to(elsewhere)
-    dedup(dataset)
+    dedup(dataset, force=True)
     assert (dataset / "x/c/5/0/0").is_symlink()
     assert elsewhere.stat().st_mode & 0o200
     assert np.array_equal(values(dataset)["x"], IMAGES)
 
 
 def test_sizes_after_each_step(dataset: Path) -> None:
-    snapshot(dataset, "v1")
-    snapshot(dataset, "v2")
+    snapshot(dataset, "v1", private=False)
+    snapshot(dataset, "v2", private=False)
     found = sizes(dataset)
     one = sum(p.stat().st_size for p in dataset.rglob("*") if p.is_file())
     assert found["original_bytes"] == 3 * (IMAGES.nbytes + LABELS.nbytes)
@@ -199,28 +201,28 @@ def test_sizes_after_each_step(dataset: Path) -> None:
 
 
 def test_the_store_is_not_taken_for_datasets(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     assert [row["name"] for row in find_datasets(dataset.parent)] == ["a.zarr"]
 
 
 @pytest.mark.parametrize("where", ["https://host/a.zarr", "s3://bucket/a.zarr"])
 def test_urls_are_refused(where: str) -> None:
     with pytest.raises(DataError, match="not a folder of this machine"):
-        dedup(where)
+        dedup(where, force=True)
 
 
 def test_a_part_of_a_dataset_is_refused(dataset: Path) -> None:
     zarr.open_group(str(dataset)).create_group("test")
     with pytest.raises(DataError, match=r"is a part of .*a\.zarr"):
-        dedup(dataset / "test")
+        dedup(dataset / "test", force=True)
 
 
 def test_no_dataset_no_store(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        dedup(tmp_path / "none.zarr")
+        dedup(tmp_path / "none.zarr", force=True)
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="not a Zarr dataset"):
-        dedup(tmp_path / "folder")
+        dedup(tmp_path / "folder", force=True)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
@@ -233,7 +235,7 @@ def test_versions_of_zarr_two_and_of_single_arrays(tmp_path: Path) -> None:
     )
     single[:] = IMAGES
     for name in ("two.zarr", "one.zarr"):
-        path = snapshot(tmp_path / name, "v1")["path"]
+        path = snapshot(tmp_path / name, "v1", private=False)["path"]
         assert np.array_equal(np.asarray(open_dataset(path).arrays["x"]), IMAGES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
 
 
 def test_a_day_with_versions(dataset: Path) -> None:
-    assert "22 chunks" in say(f"data dedup {dataset}").text
+    assert "22 chunks" in say(f"data dedup {dataset} -f").text
     assert "No versions yet" in say(f"data versions {dataset}").text
     assert "Version 'first': 25 files" in say(f"data snapshot {dataset} first").text
     array: Any = zarr.open_group(str(dataset), mode="r+")["x"]
@@ -56,16 +57,19 @@ def test_documents(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, found = told(capsys, "data", "verify", path)
     assert (status, found["ok"], found["findings"]) == (0, True, [])
     assert told(capsys, "data", "restore", path, "v1")[1]["lost"] == 0
-    assert told(capsys, "data", "dedup", path)[1]["files"] == 22
+    assert told(capsys, "data", "dedup", path, "-f")[1]["files"] == 22
     assert told(capsys, "data", "drop", path, "v1")[1]["freed_bytes"] > 0
 
 
-def test_root_is_warned(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert "You are root" in say(f"data snapshot {dataset} v1").text
-    assert "You are root" not in say(f"data snapshot {dataset} v2 --private").text
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert "You are root" not in say(f"data snapshot {dataset} v3").text
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is not stopped by read-only files")
+def test_root_is_told(dataset: Path) -> None:
+    with pytest.raises(LeptonError, match=r"Chunks are not shared, for read-only files .* --force"):
+        say(f"data dedup {dataset}")
+    assert "one more copy on disk, for read-only files" in say(f"data snapshot {dataset} v1").text
+    assert "read-only files" not in say(f"data snapshot {dataset} v2 --private").text
+    assert "Its files are shared, though" in say(f"data snapshot {dataset} v3 --shared").text
+    with pytest.raises(LeptonError, match="either --private or --shared"):
+        say(f"data snapshot {dataset} v4 --shared --private")
 
 
 def test_a_broken_dataset_gives_a_status(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

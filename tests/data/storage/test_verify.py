@@ -167,7 +167,7 @@ def test_flipped_bits_without_a_checksum_are_noticed_where_chunks_are_shared(
     folder = write(tmp_path / "a.zarr", compressors=None)
     damage(folder / "x/c/3/0/0", FLIP)
     assert verify(folder).ok  # which is why arrays tell by what means they were checked
-    dedup(folder)
+    dedup(folder, force=True)
     damage(folder / "x/c/3/0/0", FLIP)
     (finding,) = verify(folder).findings
     assert (finding.kind, finding.key) == ("overwritten", "x/c/3/0/0")
@@ -243,8 +243,8 @@ def test_a_copy_that_is_stored_otherwise_is_of_no_use(imported: Path, tmp_path: 
 
 def test_a_file_shared_by_all_is_repaired_everywhere(imported: Path, tmp_path: Path) -> None:
     shutil.copytree(imported, tmp_path / "elsewhere" / "copy.zarr")
-    snapshot(imported, "v1")
-    snapshot(imported, "v2")
+    snapshot(imported, "v1", private=False)
+    snapshot(imported, "v2", private=False)
     damage(imported / "x/c/3/0/0", FLIP)
     found = verify(imported)
     assert {f.version for f in found.findings} == {None, "v1", "v2"}
@@ -304,6 +304,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def test_progress_is_told(imported: Path) -> None:
     said: list[tuple[int, int]] = []
-    snapshot(imported, "v1")
+    snapshot(imported, "v1", private=False)
     verify(imported, progress=lambda done, total, _: said.append((done, total)))
     assert said[-1] == (19, 19)  # 8 chunks; 8 chunks and 3 documents of the version

@@ -32,7 +32,7 @@ def correct(folder: Path, sample: int = 5, value: int = 0) -> None:
 
 
 def test_a_version_is_what_the_dataset_was(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     correct(dataset)
     kept = values(version_folder(dataset, "v1"))
     assert np.array_equal(kept["x"], IMAGES)
@@ -41,10 +41,10 @@ def test_a_version_is_what_the_dataset_was(dataset: Path) -> None:
 
 
 def test_a_version_takes_the_space_of_what_changed(dataset: Path) -> None:
-    first = snapshot(dataset, "v1")
+    first = snapshot(dataset, "v1", private=False)
     assert first["new_bytes"] == sum(s.st_size for s in chunk_files(dataset).values())
     correct(dataset)
-    second = snapshot(dataset, "v2")
+    second = snapshot(dataset, "v2", private=False)
     assert second["new_bytes"] == (dataset / "x/c/0/0/0").stat().st_size
     documents = sum(p.stat().st_size for p in dataset.rglob("zarr.json"))
     record = (Path(second["path"]).parent / "version.json").stat().st_size
@@ -56,7 +56,7 @@ def test_a_version_takes_the_space_of_what_changed(dataset: Path) -> None:
 
 def test_versions_are_listed_oldest_first(dataset: Path) -> None:
     for name in ("zulu", "alpha", "2026-01 b"):
-        snapshot(dataset, name)
+        snapshot(dataset, name, private=False)
     assert [row["name"] for row in versions(dataset)] == ["zulu", "alpha", "2026-01 b"]
     assert versions(dataset)[0]["files"] == 25
     assert versions(dataset)[0]["private"] is False
@@ -65,19 +65,19 @@ def test_versions_are_listed_oldest_first(dataset: Path) -> None:
 def test_a_part_of_a_version_is_opened_by_the_name_of_the_part(dataset: Path) -> None:
     inner = zarr.open_group(str(dataset), mode="r+").create_group("test")
     inner.create_array("x", shape=(3,), dtype="u1")[:] = [1, 2, 3]
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     folder = version_folder(dataset / "test", "v1")
     assert open_dataset(folder).arrays["x"][:].tolist() == [1, 2, 3]
 
 
 def test_restoring_brings_everything_back(dataset: Path) -> None:
     before = everything(dataset)
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     correct(dataset)
     group = zarr.open_group(str(dataset), mode="r+")
     group.create_array("more", shape=(3,), dtype="u1")[:] = 1
     group.attrs["note"] = "changed"
-    snapshot(dataset, "v2")
+    snapshot(dataset, "v2", private=False)
     after = everything(dataset)
     assert restore(dataset, "v1")["lost"] == 0
     assert everything(dataset) == before
@@ -87,7 +87,7 @@ def test_restoring_brings_everything_back(dataset: Path) -> None:
 
 
 def test_restoring_does_not_give_up_what_no_version_has(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     correct(dataset)
     before = everything(dataset)
     with pytest.raises(DataError, match=r"1 files that are in no version, such as x/c/0/0/0"):
@@ -98,28 +98,28 @@ def test_restoring_does_not_give_up_what_no_version_has(dataset: Path) -> None:
 
 
 def test_files_that_versions_have_in_another_combination_are_not_given_up(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     correct(dataset, 5)
-    snapshot(dataset, "v2")
+    snapshot(dataset, "v2", private=False)
     restore(dataset, "v1")
     correct(dataset, 395)
-    snapshot(dataset, "v3")
+    snapshot(dataset, "v3", private=False)
     correct(dataset, 5)  # the first chunk of v2, the last of v3
     with pytest.raises(DataError, match="in no version"):
         restore(dataset, "v1")
 
 
 def test_writing_after_restoring_leaves_the_version_alone(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     restore(dataset, "v1")
     correct(dataset)
     assert np.array_equal(values(version_folder(dataset, "v1"))["x"], IMAGES)
 
 
 def test_dropping_frees_what_was_its_own(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     correct(dataset)
-    snapshot(dataset, "v2")
+    snapshot(dataset, "v2", private=False)
     own = versions(dataset)[0]["own_bytes"]
     freed = drop(dataset, "v1")["freed_bytes"]
     record = own - freed
@@ -134,7 +134,7 @@ def test_dropping_frees_what_was_its_own(dataset: Path) -> None:
 
 
 def test_after_everything_is_gone_nothing_is_left(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     drop(dataset, "v1")
     for file in sorted(dataset.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
@@ -143,20 +143,20 @@ def test_after_everything_is_gone_nothing_is_left(dataset: Path) -> None:
 
 
 def test_names_that_are_taken_or_cannot_be(dataset: Path) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     before = everything(dataset.parent)
     with pytest.raises(DataError, match="has a version 'v1' already"):
-        snapshot(dataset, "v1")
+        snapshot(dataset, "v1", private=False)
     for name in ("", ".", "..", "../v", "a/b", ".hidden", "-f", "x" * 300, "a\nb"):
         with pytest.raises(UsageError):
-            snapshot(dataset, name)
+            snapshot(dataset, name, private=False)
     assert everything(dataset.parent) == before
 
 
 def test_a_version_that_is_not_there(dataset: Path) -> None:
     with pytest.raises(NotFoundError, match=r"has no version 'v1'.*has none yet.*snapshot"):
         restore(dataset, "v1")
-    snapshot(dataset, "first")
+    snapshot(dataset, "first", private=False)
     for act in (restore, drop, version_folder):
         with pytest.raises(NotFoundError, match="Did you mean 'first'"):
             act(dataset, "frist")
@@ -168,12 +168,12 @@ def test_two_at_once_with_one_name(dataset: Path, monkeypatch: pytest.MonkeyPatc
     def build_late(*args: Any) -> Any:
         done = build(*args)
         monkeypatch.setattr(versioning, "_build", build)
-        snapshot(dataset, "v1")
+        snapshot(dataset, "v1", private=False)
         return done
 
     monkeypatch.setattr(versioning, "_build", build_late)
     with pytest.raises(DataError, match="already"):
-        snapshot(dataset, "v1")
+        snapshot(dataset, "v1", private=False)
     assert len(versions(dataset)) == 1
     assert verify(dataset).findings == []
     assert list((dataset.parent / ".lepton" / "incoming").iterdir()) == []
@@ -193,7 +193,7 @@ def test_a_chunk_that_goes_while_it_is_listed(
     monkeypatch.setattr(versioning, "_fill", fill_late)
     (dataset.parent / ".lepton").mkdir()
     monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     assert np.array_equal(values(version_folder(dataset, "v1"))["x"], IMAGES)
 
 
@@ -213,7 +213,7 @@ def test_a_damaged_version_is_not_restored(dataset: Path) -> None:
 
 
 def test_a_damaged_record_is_said_and_dropped(dataset: Path) -> None:
-    record = Path(snapshot(dataset, "v1")["path"]).parent / "version.json"
+    record = Path(snapshot(dataset, "v1", private=False)["path"]).parent / "version.json"
     record.write_text("{")
     with pytest.raises(DataError, match="record of version 'v1' is damaged"):
         versions(dataset)
@@ -226,7 +226,7 @@ def test_a_damaged_record_is_said_and_dropped(dataset: Path) -> None:
 def test_the_record_has_the_digest_of_each_file(dataset: Path) -> None:
     import hashlib
 
-    path = Path(snapshot(dataset, "v1")["path"])
+    path = Path(snapshot(dataset, "v1", private=False)["path"])
     record = json.loads((path.parent / "version.json").read_text())
     found = {key: hashlib.sha256(b).hexdigest() for key, b in everything(path).items()}
     assert record["files"] == found
@@ -250,10 +250,10 @@ def test_private_files_stay_writable_and_of_one_owner(dataset: Path) -> None:
 
 def test_shared_files_become_private_again(dataset: Path) -> None:
     before = everything(dataset)
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     assert snapshot(dataset, "v2", private=True)["new_bytes"] == 0
     assert all(s.st_nlink == 1 and s.st_mode & 0o200 for s in chunk_files(dataset).values())
-    dedup(dataset)
+    dedup(dataset, force=True)
     snapshot(dataset, "v3")
     assert all(s.st_nlink == 1 for s in chunk_files(dataset).values())
     assert everything(dataset) == before
@@ -263,7 +263,7 @@ def test_shared_files_become_private_again(dataset: Path) -> None:
 def test_where_names_cannot_be_exchanged_it_is_done_in_two_steps(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot(dataset, "v1")
+    snapshot(dataset, "v1", private=False)
     correct(dataset)
     monkeypatch.setattr(renaming, "exchange", lambda *_: False)
     restore(dataset, "v1", force=True)
@@ -274,10 +274,10 @@ def test_where_names_cannot_be_exchanged_it_is_done_in_two_steps(
 def test_a_deduplicated_dataset_is_not_read_again(
     dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dedup(dataset)
+    dedup(dataset, force=True)
     read: list[Path] = []
     monkeypatch.setattr(
         "lepton_jlab.data.storage.keeping.digest_of", lambda file: read.append(file) or ""
     )
-    assert snapshot(dataset, "v1")["new_bytes"] == 0
+    assert snapshot(dataset, "v1", private=False)["new_bytes"] == 0
     assert read == []

@@ -32,12 +32,12 @@ from lepton_jlab.errors import DataError
 def live_through(dataset: Path) -> list[str]:
     """Make, change, restore and drop versions; return what was said."""
     before = everything(dataset)
-    notes = [snapshot(dataset, "v1")["note"]]
+    notes = [snapshot(dataset, "v1", private=False)["note"]]
     array: Any = zarr.open_group(str(dataset), mode="r+")["x"]
     array[5] = 0
     after = everything(dataset)
-    notes.append(snapshot(dataset, "v2")["note"])
-    notes.append(dedup(dataset)["note"])
+    notes.append(snapshot(dataset, "v2", private=False)["note"])
+    notes.append(dedup(dataset, force=True)["note"])
     assert everything(dataset) == after
     assert np.array_equal(values(version_folder(dataset, "v1"))["x"], IMAGES)
     assert verify(dataset).findings == []
@@ -70,12 +70,12 @@ def test_a_dataset_on_a_file_system_of_its_own(
 ) -> None:
     folder = mounted("-t", "tmpfs", "-o", "size=8m", "tmpfs", at=tmp_path / "a.zarr")
     write(folder)
-    note = snapshot(folder, "v1")["note"]
+    note = snapshot(folder, "v1", private=False)["note"]
     assert "cannot share files" in note
     assert "versions are copies that share chunks with each other" in note
     array: Any = zarr.open_group(str(folder), mode="r+")["x"]
     array[5] = 0
-    second = snapshot(folder, "v2")
+    second = snapshot(folder, "v2", private=False)
     assert second["new_bytes"] == (folder / "x/c/0/0/0").stat().st_size
     assert np.array_equal(values(version_folder(folder, "v1"))["x"], IMAGES)
     before = everything(folder)
@@ -86,7 +86,7 @@ def test_a_dataset_on_a_file_system_of_its_own(
     damaged.write_bytes(b"broken")
     assert verify(folder, repair_from="v2").ok
     assert everything(folder) == before
-    assert "cannot share files" in dedup(folder)["note"]
+    assert "cannot share files" in dedup(folder, force=True)["note"]
 
 
 def test_a_store_on_another_file_system_than_the_dataset(
@@ -100,9 +100,9 @@ def test_a_store_on_another_file_system_than_the_dataset(
     store.mkdir()
     (dataset.parent / ".lepton").symlink_to(store)
     try:
-        first = snapshot(dataset, "v1")
+        first = snapshot(dataset, "v1", private=False)
         assert "Invalid cross-device link" in first["note"]
-        assert snapshot(dataset, "v2")["new_bytes"] == 0
+        assert snapshot(dataset, "v2", private=False)["new_bytes"] == 0
         assert np.array_equal(values(version_folder(dataset, "v2"))["y"], LABELS)
         assert all(s.st_nlink == 1 for s in chunk_files(dataset).values())
     finally:
@@ -113,7 +113,7 @@ def test_writing_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    store = LinkedStore(tmp_path / "a.zarr")
+    store = LinkedStore(tmp_path / "a.zarr", force=True)
     array: Any = zarr.create_group(store).create_array(
         "x", shape=IMAGES.shape, dtype="u1", chunks=(20, 8, 8)
     )
