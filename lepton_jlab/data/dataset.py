@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data.column import Column
+from lepton_jlab.data.prepare.methods import Preparing
+from lepton_jlab.data.prepare.recipe import Recipe
 from lepton_jlab.data.schema import find_members, find_roles
-from lepton_jlab.data.split import Part, shares_of
+from lepton_jlab.data.split import Chosen, Part, shares_of
 from lepton_jlab.data.store import address, is_url, open_node
-from lepton_jlab.errors import NotFoundError, suggestion
+from lepton_jlab.errors import NotFoundError, UsageError, suggestion
 from lepton_jlab.sizes import parse_bytes
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from lepton_jlab.data.stream.batches import Batches
 
 
-class Dataset:
+class Dataset(Preparing):
     """A read-only view of a Zarr group whose arrays share their first axis.
 
     Made by :func:`open_dataset`. It holds no samples: they are read when batches are made or an
@@ -43,14 +45,16 @@ class Dataset:
         node: Node,
         where: str,
         inner: str = "",
-        parts: tuple[Part, ...] = (),
+        parts: tuple[Part | Chosen, ...] = (),
         cache: int | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         self._node = node
         self._where = where
         self._inner = inner
         self._parts = parts
         self._cache = cache
+        self._recipe = recipe or Recipe()
 
     # ---- what it is
 
@@ -85,7 +89,7 @@ class Dataset:
     @property
     def split_of(self) -> list[list[Any]]:
         """How its samples were chosen from those stored: shares, number and seed of each split."""
-        return [[list(part.shares), part.which, part.seed] for part in self._parts]
+        return [part.identity() for part in self._parts]
 
     @cached_property
     def left_out(self) -> list[str]:
@@ -120,7 +124,7 @@ class Dataset:
     def __getitem__(self, name: str) -> Dataset:
         if isinstance(name, str) and name in self.groups:
             inner = f"{self._inner}/{name}" if self._inner else name
-            return Dataset(self._node[name], self._where, inner, cache=self._cache)
+            return Dataset(self._node[name], self._where, inner, (), self._cache, self._recipe)
         if isinstance(name, str) and name in self._stored:
             raise NotFoundError(f"{name!r} is an array of {self.name}: use ds.arrays[{name!r}].")
         there = f" There are: {', '.join(self.groups)}." if self.groups else " It has none inside."
@@ -136,7 +140,13 @@ class Dataset:
     # ---- what to do with it
 
     def split(
-        self, share: float | None = None, *, seed: int = 0, **shares: float
+        self,
+        share: float | None = None,
+        *,
+        seed: int = 0,
+        stratify: str | None = None,
+        group: str | None = None,
+        **shares: float,
     ) -> tuple[Dataset, ...]:
         """Split into disjoint datasets that together are this one; samples are drawn at random.
 
@@ -146,6 +156,10 @@ class Dataset:
             The share of the first of two parts: ``train, val = ds.split(0.8)``.
         seed
             The same seed gives the same split, everywhere.
+        stratify
+            Array of classes, such as ``"y"``: each part has its share of each of them.
+        group
+            Array of groups, such as patients: all samples of one come into the same part.
         **shares
             Shares by name, of sum 1: ``ds.split(train=0.7, val=0.1, test=0.2)``.
 
@@ -157,14 +171,19 @@ class Dataset:
         Raises
         ------
         UsageError
-            If the shares are not positive or their sum is not 1.
+            If the shares are not positive or their sum is not 1, or there is no such array.
         """
         named = shares_of(share, shares)
         values = tuple(named.values())
-        parts = [(*self._parts, Part(values, i, seed)) for i in range(len(values))]
+        how, by = "", ""
+        if stratify is not None or group is not None:
+            if stratify is not None and group is not None:
+                raise UsageError("split either stratifies or keeps groups together; give one.")
+            how = "group" if stratify is None else "stratify"
+            by = self._found(str(stratify or group), any_array=True)[1].name
+        parts = [(*self._parts, Part(values, i, seed, how, by)) for i in range(len(values))]
         cls = namedtuple("Split", named)  # type: ignore[misc]
-        place = (self._node, self._where, self._inner)
-        return cls(*(Dataset(*place, part, self._cache) for part in parts))
+        return cls(*(self._like(parts=part) for part in parts))
 
     def batches(
         self,
@@ -215,12 +234,15 @@ class Dataset:
             If a number is out of its range.
         """
         from lepton_jlab.data.stream.batches import batches_of
+        from lepton_jlab.data.stream.steps import Mapped, Prepared
         from lepton_jlab.data.stream.stored import Stored
 
         dataset = self if cache is None else _restore(*self._place, parse_bytes(cache, "cache"))
         room = parse_bytes(memory, "memory")
-        recipe = (batch_size, shuffle, seed, rank, world, drop_remainder, room)
-        return batches_of(Stored(dataset, *recipe))
+        stored = Stored(dataset, batch_size, shuffle, seed, rank, world, drop_remainder, room)
+        if not self._recipe:
+            return batches_of(stored)
+        return batches_of(Mapped(stored, Prepared(self._recipe), np.asarray))
 
     def to_tf(self, batch_size: int | None = None, **options: Any) -> Any:
         """Return a ``tf.data.Dataset`` of batches, or of samples when `batch_size` is None.
@@ -258,11 +280,24 @@ class Dataset:
         return html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (*self._place, self._cache)
+        return _restore, (*self._place, self._cache, self._recipe)
 
     @property
-    def _place(self) -> tuple[str, str, tuple[Part, ...]]:
+    def _place(self) -> tuple[str, str, tuple[Part | Chosen, ...]]:
         return self._where, self._inner, self._parts
+
+    def _like(
+        self, parts: tuple[Part | Chosen, ...] | None = None, recipe: Recipe | None = None
+    ) -> Dataset:
+        """Return the same dataset with other parts or another recipe."""
+        return Dataset(
+            self._node,
+            self._where,
+            self._inner,
+            self._parts if parts is None else parts,
+            self._cache,
+            self._recipe if recipe is None else recipe,
+        )
 
     # ---- how it is found out
 
@@ -291,8 +326,11 @@ class Dataset:
             return None
         rows = np.arange(next(iter(self._members.values())).shape[0])
         for part in self._parts:
-            rows = part.choose(rows)
+            rows = part.choose(rows, self._read)
         return rows
+
+    def _read(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        return Column(name, self._members[name], rows)[:]
 
     def _by_role(self, role: str) -> Column:
         if role in self.roles:
@@ -337,10 +375,16 @@ def open_dataset(
     return _restore(address(path), "", (), kept)
 
 
-def _restore(where: str, inner: str, parts: tuple[Part, ...], cache: int | None = None) -> Dataset:
+def _restore(
+    where: str,
+    inner: str,
+    parts: tuple[Part | Chosen, ...],
+    cache: int | None = None,
+    recipe: Recipe | None = None,
+) -> Dataset:
     node = open_node(where, cache)
     if inner:
         if inner not in node:
             raise NotFoundError(f"No dataset {inner!r} in {where}.")
         node = node[inner]
-    return Dataset(node, where, inner, parts, cache)
+    return Dataset(node, where, inner, parts, cache, recipe)

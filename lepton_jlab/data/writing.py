@@ -103,7 +103,7 @@ def fill(jobs: Sequence[Job], into: Unfinished, advance: Callable[[int], None]) 
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="lepton-write") as pool:
         for job, start, stop in missing:
             block = np.ascontiguousarray(job.values[start:stop])
-            on_way.append((pool.submit(_write, job.target, start, block), job, start, stop))
+            on_way.append((pool.submit(write_block, job.target, start, block), job, start, stop))
             del block
             if len(on_way) == WRITERS:
                 finish()
@@ -111,7 +111,7 @@ def fill(jobs: Sequence[Job], into: Unfinished, advance: Callable[[int], None]) 
             finish()
 
 
-def _write(target: zarr.Array[Any], start: int, block: NDArray[Any]) -> None:
+def write_block(target: zarr.Array[Any], start: int, block: NDArray[Any]) -> None:
     """Write a block; chunks of nothing but zeros too, so that one that is missing is damage."""
     rows = slice(start, start + len(block))
     try:

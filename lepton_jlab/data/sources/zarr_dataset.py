@@ -38,7 +38,7 @@ def load(source: str, label: str | None) -> Loaded:
         part: {name: StoredSamples(column) for name, column in dataset.arrays.items()}
         for part, dataset in found.items()
     }
-    forms = {part: _form(dataset) for part, dataset in found.items()}
+    forms = {part: form_of(dataset) for part, dataset in found.items()}
     return Loaded(parts, opened.path, opened.classes, forms=forms)
 
 
@@ -75,7 +75,8 @@ def _datasets(dataset: Dataset, within: str) -> Iterator[tuple[str, Dataset]]:
         yield from _datasets(dataset[name], f"{within}/{name}" if within else name)
 
 
-def _form(dataset: Dataset) -> PartForm:
+def form_of(dataset: Dataset) -> PartForm:
+    """Return what a dataset and its arrays say of themselves."""
     arrays = {name: column.zarr for name, column in dataset.arrays.items()}
     stored = dataset._stored
     others: dict[str, Samples] = {name: _other(name, stored[name]) for name in dataset.left_out}

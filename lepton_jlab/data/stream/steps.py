@@ -16,6 +16,7 @@ from lepton_jlab.data.stream.structure import each, leaves, samples
 from lepton_jlab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from lepton_jlab.data.prepare.recipe import Recipe
     from lepton_jlab.data.stream.report import Meter
 
 
@@ -70,6 +71,16 @@ class Mapped:
                     "tuple, a dict or an array."
                 )
             yield made
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a recipe does, as the function of a `Mapped` stream."""
+
+    recipe: Recipe
+
+    def __call__(self, *arrays: Any) -> Any:
+        return self.recipe(arrays if len(arrays) > 1 else arrays[0])
 
 
 @dataclass(frozen=True, eq=False)
