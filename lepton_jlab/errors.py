@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
 
 class LeptonError(Exception):
-    """Anything that Lepton refuses or could not do, in one sentence a user can act on."""
+    """Anything that Lepton refuses or could not do, in one sentence a user can act on.
+
+    Attributes
+    ----------
+    forcible
+        Whether the same call would go on with ``force=True``, and something be lost by it.
+    """
+
+    forcible = False
+
+    def unless_forced(self) -> Self:
+        """Mark it as forcible, and return it."""
+        self.forcible = True
+        return self
 
 
 class UsageError(LeptonError, ValueError):

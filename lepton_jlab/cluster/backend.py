@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lepton_jlab.errors import ClusterError
+
+RUN_METRICS = "lepton_runs"  # what workers add to their heartbeats
 
 Handlers = dict[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """A worker as the scheduler knows it. Memory in bytes, 0 for no limit."""
+    """A worker as the scheduler knows it.
+
+    Memory is in bytes, 0 for no limit; `metrics` are those of its last heartbeat.
+    """
 
     address: str
     name: str
     host: str
     threads: int
     memory: int
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -73,7 +79,7 @@ class OwnBackend:
 
     async def workers(self) -> list[WorkerFacts]:
         return [
-            WorkerFacts(w.address, str(w.name), w.host, w.nthreads, w.memory_limit or 0)
+            WorkerFacts(w.address, str(w.name), w.host, w.nthreads, w.memory_limit or 0, w.metrics)
             for w in self.scheduler.workers.values()
         ]
 
@@ -126,7 +132,8 @@ class AdoptedBackend:
         identity = await self.client.scheduler.identity(n_workers=-1)
         return [
             WorkerFacts(
-                address, str(w["name"]), w["host"], int(w["nthreads"]), int(w["memory_limit"] or 0)
+                *(address, str(w["name"]), w["host"], int(w["nthreads"])),
+                *(int(w["memory_limit"] or 0), w.get("metrics", {})),
             )
             for address, w in identity["workers"].items()
         ]

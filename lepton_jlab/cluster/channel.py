@@ -59,11 +59,7 @@ class Channel:
         LeptonError
             What the host itself refused, with the host's own words.
         """
-        if not process_lives(*self._process):  # connecting to nobody takes seconds to fail
-            raise ClusterError(
-                f"Cluster {self.name!r} is gone. See what runs: %lepton cluster list"
-            )
-        future = _submit(self._call(handler, arguments))
+        future = self.ask(handler, **arguments)
         try:
             return future.result(timeout)
         except FutureTimeoutError:
@@ -74,6 +70,14 @@ class Channel:
         except KeyboardInterrupt:
             future.cancel()
             raise
+
+    def ask(self, handler: str, **arguments: Any) -> Future[Any]:
+        """Begin a call whose answer comes later; ClusterError when the host is known to be gone."""
+        if not process_lives(*self._process):  # connecting to nobody takes seconds to fail
+            raise ClusterError(
+                f"Cluster {self.name!r} is gone. See what runs: %lepton cluster list"
+            )
+        return _submit(self._call(handler, arguments))
 
     async def _call(self, handler: str, arguments: dict[str, Any]) -> Any:
         from distributed.core import ConnectionPool
@@ -92,7 +96,8 @@ class Channel:
                 "See what runs: %lepton cluster list"
             ) from error
         if isinstance(answer, dict) and "refused" in answer:
-            raise _ERRORS.get(answer["error"], LeptonError)(answer["refused"])
+            refused = _ERRORS.get(answer["error"], LeptonError)(answer["refused"])
+            raise refused.unless_forced() if answer.get("forcible") else refused
         return _lists(answer)
 
     def close(self) -> None:
@@ -102,9 +107,13 @@ class Channel:
             _submit(pool.close()).result(5)
 
 
-def refusal(error: LeptonError) -> dict[str, str]:
+def refusal(error: LeptonError) -> dict[str, Any]:
     """Turn an error in a host's handler into an answer, for `Channel.call` to raise again."""
-    return {"error": type(error).__name__, "refused": str(error)}
+    return {
+        "error": type(error).__name__,
+        "refused": str(error),
+        "forcible": error.forcible,
+    }
 
 
 def _lists(answer: Any) -> Any:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import psutil
 
 from lepton_jlab.cluster import connection
-from lepton_jlab.cluster.backend import Backend, WorkerFacts
+from lepton_jlab.cluster.backend import RUN_METRICS, Backend, WorkerFacts
 from lepton_jlab.cluster.channel import refusal
 from lepton_jlab.cluster.plan import Plan
 from lepton_jlab.config import private_folder, settings
@@ -62,7 +62,7 @@ class Host:
         self._stop = asyncio.Event()
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
         self._services: list[Service] = []
-        for handler in (self.info, self.scale, self.stop):
+        for handler in (self.info, self.usage, self.scale, self.stop):
             self.serve(handler.__name__, handler)
 
     def serve(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
@@ -159,6 +159,28 @@ class Host:
             "idle_timeout": self.plan.idle_timeout,
         }
 
+    async def usage(self) -> dict[str, Any]:
+        """Return what workers and runs use, by the workers' last heartbeats.
+
+        ``workers`` by id: ``cpu`` (percent of a core, with its runs), ``memory`` ([used, limit] in
+        bytes), ``run``, ``device``; ``runs`` by id: ``cpu``, ``memory``, ``pid`` and ``machine``.
+        """
+        workers: dict[str, Any] = {}
+        runs: dict[str, Any] = {}
+        for worker in sorted(await self.backend.workers(), key=_by_name):
+            own = worker.metrics.get(RUN_METRICS) or {}
+            runs |= own
+            workers[worker.name] = {
+                "cpu": worker.metrics.get("cpu", 0.0) + sum(run["cpu"] for run in own.values()),
+                "memory": [
+                    worker.metrics.get("memory", 0) + sum(run["memory"] for run in own.values()),
+                    worker.memory,
+                ],
+                "run": next(iter(own), None),
+                "device": self.devices(worker)[0],
+            }
+        return {"workers": workers, "runs": runs}
+
     def devices(self, worker: WorkerFacts) -> list[str]:
         """Return the devices of a worker: its GPU under dask-cuda, where names are devices."""
         return [f"gpu:{worker.name}"] if self.engine == "cuda" else ["cpu"]
@@ -170,7 +192,7 @@ class Host:
             raise ClusterError(
                 f"Scaling {self.plan.name!r} to {workers} would end {len(busy) - workers} of the "
                 f"running {', '.join(sorted(busy.values()))}. Wait, cancel them, or add --force."
-            )
+            ).unless_forced()
         await self.backend.scale(workers, busy)
         return await self.info()
 
@@ -180,7 +202,7 @@ class Host:
             raise ClusterError(
                 f"Cluster {self.plan.name!r} has runs that have not ended (%lepton runs list). "
                 "Wait for them, cancel them, or add --force to end them with the cluster."
-            )
+            ).unless_forced()
         asyncio.get_running_loop().call_later(0.01, self._stop.set)
 
     async def _until_idle(self) -> None:

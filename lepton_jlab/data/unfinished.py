@@ -116,7 +116,8 @@ def check_destination(destination: Path, force: bool) -> None:
     if not os.path.lexists(destination):
         return
     if not force:
-        raise DataError(f"{destination} exists already. Replace it with --force (force=True).")
+        error = DataError(f"{destination} exists already. Replace it with --force (force=True).")
+        raise error.unless_forced() if is_zarr(destination) else error
     if not is_zarr(destination):
         raise DataError(f"{destination} is not a Zarr dataset; --force does not replace it.")
 

@@ -10,6 +10,7 @@ from typing import Any
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.child.limits import private_bytes
 from lepton_jlab.runs.forkserver import describe_exit
+from lepton_jlab.runs.meter import ProcessMeter
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process
 from lepton_jlab.runs.words import duration, size
@@ -44,6 +45,11 @@ class Attempt:
         self._reason: dict[str, str] | None = None
         self._killer: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
+        self._meter = ProcessMeter(process.child.pid)
+
+    def usage(self) -> dict[str, Any]:
+        """Return what it uses, as `ProcessMeter.read` does."""
+        return self._meter.read()
 
     async def run(self) -> tuple[dict[str, Any], bool]:
         """Execute; return the ``end`` message and whether the child can take another cell."""

@@ -13,6 +13,7 @@ from typing import Any
 from lepton_jlab.config import settings
 from lepton_jlab.runs import records
 from lepton_jlab.runs.changes import Changes
+from lepton_jlab.runs.history import Sparklines
 from lepton_jlab.runs.transcript import Message, TranscriptWriter
 
 _FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
@@ -57,6 +58,7 @@ class Entry:
     metrics: dict[str, float] = field(default_factory=dict)
     streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    sparks: Sparklines = field(default_factory=Sparklines)
 
     @property
     def folder(self) -> Path:
@@ -103,7 +105,8 @@ class Journal:
             row = {"step": event["step"], "t": event["t"], **event["values"]}
             with (entry.folder / "metrics.jsonl").open("a") as file:
                 file.write(json.dumps(row) + "\n")
-            self._later(entry, {"metrics": entry.metrics})
+            entry.sparks.add(event["values"])
+            self._later(entry, {"metrics": entry.metrics, "spark": entry.sparks.leading()})
         elif kind == "progress":
             progress = {key: event[key] for key in ("epoch", "epochs", "batch", "batches")}
             self._later(entry, {"progress": progress})
@@ -126,7 +129,7 @@ class Journal:
         """Record that a run goes back into the queue after `error`."""
         notice = f"\nAttempt {entry.attempt - 1} ended: {error['message']}. Trying again.\n"
         entry.output.append([{"type": "text", "stream": "stderr", "text": notice}])
-        entry.metrics, entry.streams = {}, {}
+        entry.metrics, entry.streams, entry.sparks = {}, {}, Sparklines()
         self._write(
             entry, {"state": "queued", "started": None, "worker": None, "attempt": entry.attempt}
         )

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS submissions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT, sweep INTEGER NOT NULL, code TEXT NOT NULL, options TEXT NOT NULL,
     brought TEXT NOT NULL, cluster TEXT NOT NULL, host_pid INTEGER NOT NULL,
-    host_created REAL NOT NULL, submitted REAL NOT NULL
+    host_created REAL NOT NULL, submitted REAL NOT NULL, notebook TEXT, cell TEXT
 );
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,18 +33,24 @@ CREATE TABLE IF NOT EXISTS runs (
     params TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempt INTEGER NOT NULL DEFAULT 1,
     metrics TEXT NOT NULL DEFAULT '{}', progress TEXT, value_files TEXT NOT NULL DEFAULT '{}',
     phases TEXT NOT NULL DEFAULT '{}', error TEXT, worker TEXT, devices TEXT NOT NULL DEFAULT '[]',
-    environment TEXT, started REAL, ended REAL, streams TEXT NOT NULL DEFAULT '[]'
+    environment TEXT, started REAL, ended REAL, streams TEXT NOT NULL DEFAULT '[]', spark TEXT
 );
 CREATE INDEX IF NOT EXISTS runs_of_submission ON runs(submission);
 CREATE INDEX IF NOT EXISTS active_runs ON runs(state) WHERE state IN ('queued', 'running');
 """
 _SELECT = """
 SELECT r.*, s.name, s.sweep, s.code, s.options, s.brought, s.cluster, s.submitted,
-       s.host_pid, s.host_created
+       s.host_pid, s.host_created, s.notebook, s.cell
 FROM runs r JOIN submissions s ON s.id = r.submission
 """
 _JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
-_JSON |= {"environment", "options", "brought"}
+_JSON |= {"environment", "options", "brought", "spark"}
+_LATER = (  # columns that came after the first version, and their tables
+    ("runs", "streams", "TEXT NOT NULL DEFAULT '[]'"),
+    ("runs", "spark", "TEXT"),
+    ("submissions", "notebook", "TEXT"),
+    ("submissions", "cell", "TEXT"),
+)
 _threads = threading.local()
 
 
@@ -80,16 +86,25 @@ def update(changes: Mapping[int, Mapping[str, Any]]) -> None:
 
 def rows(where: str = "1", arguments: Sequence[Any] = (), limit: int | None = None) -> list[Any]:
     """Return run records (dicts by column), oldest first; active runs of dead hosts become lost."""
+    settle_dead_hosts()
     query = f"{_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT ?"
-    everything = (*arguments, -1 if limit is None else limit)
-    found = _database().execute(query, everything).fetchall()
-    hosts = {(r["host_pid"], r["host_created"]) for r in found if r["state"] in ACTIVE}
-    dead = [host for host in hosts if not process_lives(*host)]
-    if dead:
-        for host in dead:
+    found = select(query, (*arguments, -1 if limit is None else limit))
+    found.reverse()
+    return found
+
+
+def select(query: str, arguments: Sequence[Any] = ()) -> list[Any]:
+    """Return what a query finds, as dicts by column."""
+    return [_decode(row) for row in _database().execute(query, arguments)]
+
+
+def settle_dead_hosts() -> None:
+    """Record as lost what hosts that have died had not ended."""
+    query = """SELECT DISTINCT s.host_pid, s.host_created FROM runs r
+               JOIN submissions s ON s.id = r.submission WHERE r.state IN ('queued', 'running')"""
+    for host in _database().execute(query).fetchall():
+        if not process_lives(*host):
             _settle_lost(*host)
-        found = _database().execute(query, everything).fetchall()
-    return [_decode(row) for row in reversed(found)]
 
 
 def submission_numbers(name: str) -> list[int]:
@@ -183,9 +198,11 @@ def _database() -> sqlite3.Connection:
 
 def _add_missing(database: sqlite3.Connection) -> None:
     """Give a file of an earlier version the columns that came later."""
-    if not any(row["name"] == "streams" for row in database.execute("PRAGMA table_info(runs)")):
-        with contextlib.suppress(sqlite3.OperationalError):  # another process was quicker
-            database.execute("ALTER TABLE runs ADD COLUMN streams TEXT NOT NULL DEFAULT '[]'")
+    for table, column, kind in _LATER:
+        known = {row["name"] for row in database.execute(f"PRAGMA table_info({table})")}
+        if column not in known:
+            with contextlib.suppress(sqlite3.OperationalError):  # another process was quicker
+                database.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 def _insert(table: str, columns: Iterable[str]) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.handle import get_cluster
 from lepton_jlab.errors import ClusterError, NotFoundError, suggestion
-from lepton_jlab.runs import records, transcript
+from lepton_jlab.runs import history, records, transcript
 from lepton_jlab.runs import values as value_files
+from lepton_jlab.runs.history import HistoryReader
+from lepton_jlab.runs.rerun import resubmit
 from lepton_jlab.runs.transcript import Message
 
 if TYPE_CHECKING:
@@ -156,20 +158,22 @@ class Run:
 
     def history_rows(self) -> list[dict[str, float]]:
         """Return its metrics as one dict a step."""
-        path = records.folder(self._number) / "metrics.jsonl"
-        if not path.exists():
-            return []
-        steps: dict[float, dict[str, float]] = {}
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            steps.setdefault(row["step"], {}).update(row)
-        return list(steps.values())
+        return history.by_step(HistoryReader(records.folder(self._number)).new())
 
-    def messages(self, start: int = 0, tail: int | None = None) -> list[Message]:
-        """Return what it said: from message `start` on, or only the last `tail` bytes of it."""
+    def history_table(self, limit: int | None = 2000) -> dict[str, list[Any]]:
+        """Return its metrics as ``{"columns", "rows"}``: about `limit` rows, evenly thinned."""
+        return history.table(self.history_rows(), limit)
+
+    def messages(
+        self, start: int = 0, tail: int | None = None, limit: int | None = None
+    ) -> list[Message]:
+        """Return what it said: from message `start` on, or only the last `tail` bytes of it.
+
+        With `limit`, so many messages at most.
+        """
         folder = records.folder(self._number)
         if tail is None:
-            return transcript.read(folder, start)
+            return transcript.read(folder, start, limit)
         return transcript.read_tail(folder, tail)
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,6 +202,22 @@ class Run:
             "attempt": record["attempt"],
             "brought": record["brought"],
             "folder": str(records.folder(self._number)),
+            "notebook": record["notebook"],
+            "cell": record["cell"],
+        }
+
+    def info(self) -> dict[str, Any]:
+        """Return the record with more: options, environment, a sparkline, the files it left."""
+        record = self._current()
+        spark = record["spark"] or {}
+        options = ("pull", "retries", "timeout", "stall", "memory", "keep")
+        return {
+            **self.to_dict(),
+            "options": {key: record["options"].get(key) for key in options},
+            "environment": record["environment"],
+            "spark": spark.get("values", []),
+            "spark_metric": spark.get("metric"),
+            "artifacts": artifacts(records.folder(self._number)),
         }
 
     def wait(self, timeout: float | None = None) -> Self:
@@ -214,6 +234,23 @@ class Run:
     def cancel(self, force: bool = False) -> None:
         """Interrupt it; it is killed when it does not end in the grace, or at once with `force`."""
         cancel_all([self], force)
+
+    def rerun(self, cluster: str | None = None) -> Run:
+        """Submit it again: the same code, parameters, options and what it brought along.
+
+        Parameters
+        ----------
+        cluster : str, optional
+            Where; by default where it was, or on the cluster in use where that has ended.
+
+        Raises
+        ------
+        RunError
+            When what it brought along is gone.
+        """
+        number = self._record["submission"]
+        answer = resubmit(self.id, number, [self.params], sweep=False, cluster=cluster)
+        return runs_of(answer["runs"])[0]
 
     def host(self) -> Cluster:
         """Return the cluster that runs it.
@@ -242,6 +279,12 @@ class Run:
         about = "".join(f" {name}={value!r}" for name, value in self.params.items())
         metrics = "".join(f" {name}={value:.4g}" for name, value in self.metrics.items())
         return f"<Run {self.id}{about}: {self.state}{metrics}>"
+
+
+def artifacts(folder: Path) -> list[dict[str, Any]]:
+    """Return name and size in bytes of the files that a run left: values, logs, TensorBoard's."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [{"name": str(p.relative_to(folder)), "bytes": p.stat().st_size} for p in found]
 
 
 class Values(Mapping[str, Any]):

@@ -16,6 +16,7 @@ from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.names import analyse
+from lepton_jlab.runs.origin import origin
 from lepton_jlab.runs.run import Run, runs_of
 from lepton_jlab.runs.sweep import Sweep
 from lepton_jlab.sizes import parse_bytes
@@ -116,27 +117,25 @@ def submit(
             path.touch()  # it is needed again: prune_payloads looks at its age
         else:
             payload.write(path)
-    digests = [payload.digest for payload in captured.payloads]
+    again = {  # what a child needs besides, and what `rerun` takes from the record
+        "code": source,
+        "payloads": [payload.digest for payload in captured.payloads],
+        "cwd": str(Path.cwd()),
+        "sys_path": [os.path.abspath(p) for p in sys.path if p],  # noqa: PTH100 (no resolving)
+        "filename": filename,
+    }
     answer = chosen.channel.call(
         "submit",
         submission={
             "name": name,
             "sweep": bool(sweep) or repeat > 1,
             "code": shown,
-            "options": {**options, "payloads": digests},
+            "options": {**options, **again},
             "brought": captured.brought,
+            **origin(),
         },
         params=points,
-        spec={
-            **options,
-            "code": source,
-            "payloads": digests,
-            "cwd": str(Path.cwd()),
-            "sys_path": [os.path.abspath(p) for p in sys.path if p],  # noqa: PTH100 (no resolving)
-            "filename": filename,
-            "name": name,
-            "affinity": None,
-        },
+        spec={**options, **again, "name": name, "affinity": None},
     )
     made = runs_of(answer["runs"])
     if bool(sweep) or repeat > 1:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from lepton_jlab.errors import RunError, UsageError, suggestion
 from lepton_jlab.runs.metrics import better
-from lepton_jlab.runs.run import Run, cancel_all, wait_for
+from lepton_jlab.runs.rerun import resubmit
+from lepton_jlab.runs.run import Run, cancel_all, runs_of, wait_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,13 @@ class Sweep(Sequence[Run]):
     def cancel(self, force: bool = False) -> None:
         """Cancel every run that has not ended."""
         cancel_all(self._runs, force)
+
+    def rerun(self, cluster: str | None = None) -> Sweep:
+        """Submit all its runs again, as `Run.rerun` does."""
+        number = int(self.id.removeprefix("s"))
+        params = [run.params for run in self._runs]
+        answer = resubmit(self.id, number, params, sweep=True, cluster=cluster)
+        return Sweep(answer["submission"], self.name, runs_of(answer["runs"]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return id, name and the records of the runs."""

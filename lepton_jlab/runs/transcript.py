@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 Message = dict[str, Any]
 
+_SEQ = re.compile(rb'\{"seq": (\d+)[,}]')
 _HEAD = "output.jsonl"
 _TAILS = ("output.tail-0.jsonl", "output.tail-1.jsonl")
 
@@ -49,9 +52,58 @@ class TranscriptWriter:
         self._size += len(block)
 
 
-def read(folder: Path, start: int = 0) -> list[Message]:
+class TranscriptReader:
+    """Reads what is new in a run's record, without reading anew what was read before.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    start : int
+        The first message that is wanted.
+    """
+
+    def __init__(self, folder: Path, start: int = 0) -> None:
+        self._folder = folder
+        self._next = start
+        self._place: tuple[str, int] | None = None  # in which file, after how many bytes
+
+    def new(self) -> list[Message]:
+        """Return the messages written since the last call."""
+        messages = self._behind()
+        if messages is None:
+            messages = [m for path in _files(self._folder) for m in self._after(path, 0)]
+        first = self._next
+        if messages:
+            self._next = messages[-1]["seq"] + 1
+        return list(_noticed(messages, first if first else None))
+
+    def _behind(self) -> list[Message] | None:
+        """Read on in the file of the last call; None when it is no longer the one that grows."""
+        if self._place is None:
+            return None
+        path, offset = self._folder / self._place[0], self._place[1]
+        if any(p != path and _first_seq(p) >= self._next for p in _files(self._folder)):
+            return None
+        size = path.stat().st_size
+        if size == offset:
+            return []
+        found = self._after(path, offset) if size > offset else []
+        return found if found and found[0]["seq"] == self._next else None
+
+    def _after(self, path: Path, offset: int) -> list[Message]:
+        with path.open("rb") as file:
+            file.seek(offset)
+            block = file.read()
+        whole = block[: block.rfind(b"\n") + 1]
+        self._place = path.name, offset + len(whole)
+        return list(_parse(whole, self._next))
+
+
+def read(folder: Path, start: int = 0, limit: int | None = None) -> list[Message]:
     """Return the kept messages from number `start` on, with a notice where some were dropped."""
-    return list(_noticed(m for path in _files(folder) for m in _parse(path.read_bytes(), start)))
+    found = _noticed(m for path in _files(folder) for m in _parse(path.read_bytes(), start))
+    return list(islice(found, limit))
 
 
 def read_tail(folder: Path, size: int) -> list[Message]:
@@ -108,6 +160,9 @@ def _first_seq(path: Path) -> int:
 
 def _parse(block: bytes, start: int) -> Iterator[Message]:
     for line in block.splitlines():
+        number = _SEQ.match(line)
+        if number is not None and int(number[1]) < start:
+            continue  # without decoding it
         try:
             message: Message = json.loads(line)
         except json.JSONDecodeError:  # the last line, while it is being written
@@ -116,8 +171,7 @@ def _parse(block: bytes, start: int) -> Iterator[Message]:
             yield message
 
 
-def _noticed(messages: Iterable[Message]) -> Iterator[Message]:
-    expected: int | None = None
+def _noticed(messages: Iterable[Message], expected: int | None = None) -> Iterator[Message]:
     for message in messages:
         if expected is not None and message["seq"] > expected:
             dropped = message["seq"] - expected

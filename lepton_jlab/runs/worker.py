@@ -18,6 +18,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
+from lepton_jlab.cluster.backend import RUN_METRICS
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.attempt import Attempt, failed
@@ -78,6 +79,7 @@ class RunWorker(WorkerPlugin):
         worker.http_server.stop()  # nothing listens without authentication
         for handler in ("start", "stop_run", "put", "events", "release"):
             worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
+        worker.metrics[RUN_METRICS] = self._usage
         await worker.set_resources(**{SLOT: 1})
         self._outbox.put({"type": "ready"})
         self._prepare_spare()
@@ -86,6 +88,7 @@ class RunWorker(WorkerPlugin):
         """Let all children go; those of a worker that just dies are ended by the fork server."""
         for handler in [name for name in worker.handlers if name.startswith("lepton_")]:
             del worker.handlers[handler]
+        worker.metrics.pop(RUN_METRICS, None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -97,6 +100,10 @@ class RunWorker(WorkerPlugin):
             self._spare.result().close()
         if self._server is not None:
             self._server.close()
+
+    def _usage(self, _worker: Any) -> dict[str, Any]:
+        """Return what each run here uses; Dask asks for it at each heartbeat."""
+        return {run: attempt.usage() for run, attempt in self._attempts.items()}
 
     async def hold(self, lease: str) -> None:
         """Occupy a slot for the host, until it releases the lease."""

@@ -53,7 +53,7 @@ def restore(path: str | os.PathLike[str], name: str, *, force: bool = False) -> 
             f"{place.dataset.name} has {len(lost)} files that are in no version, such as {lost[0]}."
             f" Keep them: %lepton data snapshot {place.dataset.name} NAME; or give them up with "
             "--force (force=True)."
-        )
+        ).unless_forced()
     doing = f"Restoring {name!r} of {place.dataset.name}"
     kept = "the dataset is as it was"
     with explained(doing, place.store.parent, kept), Workspace(place.store) as work:

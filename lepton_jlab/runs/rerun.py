@@ -1,0 +1,74 @@
+"""Submit again what was submitted before: the same code, values, parameters and options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.handle import Cluster, get_cluster
+from lepton_jlab.errors import RunError
+from lepton_jlab.runs import records
+
+
+def resubmit(
+    what: str,
+    submission: int,
+    params: Sequence[dict[str, Any]],
+    *,
+    sweep: bool,
+    cluster: str | None,
+) -> dict[str, Any]:
+    """Submit the runs of `params` again and return the host's answer.
+
+    Parameters
+    ----------
+    what
+        What the user calls it, for messages.
+    submission
+        The number of the submission that is repeated.
+    params
+        The variables of each run.
+    sweep
+        Whether the new runs are a sweep.
+    cluster
+        On which cluster; None for the one it was on, or the one in use where that has ended.
+
+    Raises
+    ------
+    RunError
+        When the record does not suffice: what was brought along is gone, or it is too old.
+    NotFoundError
+        When there is no cluster to run it.
+    """
+    record = records.submission(submission)
+    assert record is not None
+    options = record["options"]
+    if "cwd" not in options:
+        raise RunError(
+            f"{what} was recorded by an earlier version, without all that is needed to run it "
+            "again. Run its cell again: %%lepton run"
+        )
+    paths = [records.payload_folder() / digest for digest in options["payloads"]]
+    if any(not path.exists() for path in paths):
+        names = ", ".join(record["brought"]) or "values"
+        raise RunError(
+            f"What {what} brought along ({names}) is gone; it is kept for 7 days after its last "
+            "use. Run its cell again: %%lepton run"
+        )
+    for path in paths:
+        path.touch()  # it is needed again: prune_payloads looks at its age
+    kept = ("name", "code", "options", "brought", "notebook", "cell")
+    answer: dict[str, Any] = _chosen(record["cluster"], cluster).channel.call(
+        "submit",
+        submission={**{key: record[key] for key in kept}, "sweep": sweep},
+        params=list(params),
+        spec={**options, "name": record["name"], "affinity": None},
+    )
+    return answer
+
+
+def _chosen(before: str, cluster: str | None) -> Cluster:
+    if cluster is None and connection.read(before) is not None:
+        cluster = before
+    return get_cluster(cluster)
