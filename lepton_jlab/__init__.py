@@ -72,3 +72,10 @@ def unload_ipython_extension(ip: InteractiveShell) -> None:
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
     """Say where the built front end is (``jupyter labextension``, ``jupyter-builder develop``)."""
     return [{"src": "labextension", "dest": "lepton-jlab"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Tell a Jupyter server where its part of Lepton is."""
+    from lepton_jlab.server.app import LeptonApp
+
+    return [{"module": "lepton_jlab.server.app", "app": LeptonApp}]

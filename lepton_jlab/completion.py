@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?(?P<magic>%?)lepton\s+(?P<words>.*)")
 _CELL = re.compile(r"%%lepton\s+(?P<words>.*)")
-_COLLECTIONS = ("fashion-mnist", "keras:mnist", "keras:cifar10", "keras:cifar100")
+COLLECTIONS = ("fashion-mnist", "keras:mnist", "keras:cifar10", "keras:cifar100")
 _SHELLS = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 _RECENT = 50
 
@@ -180,7 +180,7 @@ def _candidates(kind: Kind, word: str, namespace: Mapping[str, Any]) -> list[str
     if kind == "variable":
         return _variables(word, namespace)
     if kind in ("file", "dataset", "source"):
-        known = _starting(_COLLECTIONS, word) if kind == "source" else []
+        known = _starting(COLLECTIONS, word) if kind == "source" else []
         return [*known, *_paths(word, datasets=kind == "dataset")]
     return []
 

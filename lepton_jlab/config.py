@@ -43,6 +43,11 @@ class Settings(Configurable):
         default_value=["lepton_jlab.runs.service"],
         help="Modules that a cluster host loads; each has `attach(host)`.",
     ).tag(config=True)
+    usage_sources = List(
+        Unicode(),
+        default_value=["lepton_jlab.runs.usage"],
+        help="Modules that tell the sampler what workers and runs use; each has `usage()`.",
+    ).tag(config=True)
 
 
 @cache

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from distributed import Security
 
 T = TypeVar("T")
+
+# Seconds that calls of this context may wait at most: a server's threads are not held for longer.
+answers_within: ContextVar[float | None] = ContextVar("answers_within", default=None)
 
 
 def security_of(keys: dict[str, str] | None) -> Security:
@@ -59,6 +63,9 @@ class Channel:
         LeptonError
             What the host itself refused, with the host's own words.
         """
+        limit = answers_within.get()
+        if limit is not None:
+            timeout = limit if timeout is None else min(limit, timeout)
         future = self.ask(handler, **arguments)
         try:
             return future.result(timeout)

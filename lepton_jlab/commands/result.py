@@ -71,7 +71,7 @@ class Result:
 
     def json(self) -> str:
         """Return the one JSON document."""
-        return json.dumps(_plain(self.document()), indent=2, ensure_ascii=False, default=str)
+        return json.dumps(plain(self.document()), indent=2, ensure_ascii=False, default=str)
 
     def __repr__(self) -> str:
         return self.text
@@ -108,12 +108,12 @@ def bound(args: Namespace, value: object) -> dict[str, object]:
     return {name: value} if name else {}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Make what JSON has no word for (not a number, infinity) null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

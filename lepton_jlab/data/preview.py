@@ -130,7 +130,7 @@ def _samples(dataset: Dataset) -> str:
 
 def _pictures(dataset: Dataset, column: Column) -> str:
     images = column.read(0, min(PICTURES, len(dataset)))
-    low, high = _limits(images)
+    low, high = limits(images)
     drawn = []
     for image in images:
         src = base64.b64encode(png(image, low, high)).decode()
@@ -177,7 +177,7 @@ def _label_counts(dataset: Dataset) -> str:
     else:
         numbers, counts = np.unique(values, return_counts=True)
         if 1 < len(numbers) <= CLASSES:
-            names = [_label(number, dataset.classes) for number in numbers]
+            names = [label(number, dataset.classes) for number in numbers]
             drawn = plots.class_bars(counts.tolist(), names, title)
     return f'<div class="labels">{drawn}</div>' if drawn else ""
 
@@ -214,7 +214,7 @@ def png(image: NDArray[Any], low: float, high: float) -> bytes:
     return file.getvalue()
 
 
-def _limits(images: NDArray[Any]) -> tuple[float, float]:
+def limits(images: NDArray[Any]) -> tuple[float, float]:
     if images.dtype == np.uint8:
         return 0, 255
     finite = images[np.isfinite(images)]
@@ -236,13 +236,13 @@ def _labels(dataset: Dataset, count: int) -> list[str]:
     name = dataset.roles.get("y")
     if name is None or dataset.arrays[name].ndim > 2:
         return [""] * count
-    return [_label(value, dataset.classes) for value in dataset.arrays[name].read(0, count)]
+    return [label(value, dataset.classes) for value in dataset.arrays[name].read(0, count)]
 
 
-def _label(value: Any, classes: list[str] | None) -> str:
+def label(value: Any, classes: list[str] | None) -> str:
     if np.ndim(value) == 1:
         if len(value) != 1 and not (classes and len(value) == len(classes)):
-            return _values(value)
+            return values(value)
         value = value[0] if len(value) == 1 else np.argmax(value)
     if classes and np.issubdtype(type(value), np.integer) and 0 <= value < len(classes):
         return classes[int(value)]
@@ -254,13 +254,13 @@ def _table(dataset: Dataset) -> str:
     columns: Mapping[str, list[str]] = {
         name: _labels(dataset, count)
         if name == dataset.roles.get("y")
-        else [_values(value) for value in column.read(0, count)]
+        else [values(value) for value in column.read(0, count)]
         for name, column in dataset.arrays.items()
     }
     return _grid(list(columns), zip(*columns.values(), strict=True))
 
 
-def _values(value: Any) -> str:
+def values(value: Any) -> str:
     flat = np.ravel(value)
     more = " …" if len(flat) > CELLS else ""
     return "  ".join(_number(v) for v in flat[:CELLS]) + more

@@ -26,18 +26,18 @@ class HistoryReader:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "metrics.jsonl"
-        self._offset = 0
+        self.offset = 0  # bytes that were read
 
-    def new(self) -> list[Row]:
-        """Return what was logged since the last call; a step may come in several rows."""
+    def new(self, until: int | None = None) -> list[Row]:
+        """Return what was logged since the last call, up to an offset in the file."""
         try:
             with self._path.open("rb") as file:
-                file.seek(self._offset)
-                block = file.read()
+                file.seek(self.offset)
+                block = file.read(-1 if until is None else until - self.offset)
         except FileNotFoundError:
             return []
         whole = block[: block.rfind(b"\n") + 1]
-        self._offset += len(whole)
+        self.offset += len(whole)
         return [json.loads(line) for line in whole.splitlines()]
 
 

@@ -65,7 +65,7 @@ class TranscriptReader:
 
     def __init__(self, folder: Path, start: int = 0) -> None:
         self._folder = folder
-        self._next = start
+        self.next = start  # the first message that was not read
         self._place: tuple[str, int] | None = None  # in which file, after how many bytes
 
     def new(self) -> list[Message]:
@@ -73,9 +73,9 @@ class TranscriptReader:
         messages = self._behind()
         if messages is None:
             messages = [m for path in _files(self._folder) for m in self._after(path, 0)]
-        first = self._next
+        first = self.next
         if messages:
-            self._next = messages[-1]["seq"] + 1
+            self.next = messages[-1]["seq"] + 1
         return list(_noticed(messages, first if first else None))
 
     def _behind(self) -> list[Message] | None:
@@ -83,13 +83,13 @@ class TranscriptReader:
         if self._place is None:
             return None
         path, offset = self._folder / self._place[0], self._place[1]
-        if any(p != path and _first_seq(p) >= self._next for p in _files(self._folder)):
+        if any(p != path and _first_seq(p) >= self.next for p in _files(self._folder)):
             return None
         size = path.stat().st_size
         if size == offset:
             return []
         found = self._after(path, offset) if size > offset else []
-        return found if found and found[0]["seq"] == self._next else None
+        return found if found and found[0]["seq"] == self.next else None
 
     def _after(self, path: Path, offset: int) -> list[Message]:
         with path.open("rb") as file:
@@ -97,7 +97,7 @@ class TranscriptReader:
             block = file.read()
         whole = block[: block.rfind(b"\n") + 1]
         self._place = path.name, offset + len(whole)
-        return list(_parse(whole, self._next))
+        return list(_parse(whole, self.next))
 
 
 def read(folder: Path, start: int = 0, limit: int | None = None) -> list[Message]:

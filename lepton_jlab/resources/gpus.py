@@ -1,0 +1,179 @@
+"""What the GPUs do, by NVML, in a thread of its own: a driver that hangs holds up nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+Document = dict[str, Any]
+
+_AGAIN = 60.0  # seconds until a driver that was not there is looked for again
+_OLD = 5.0  # seconds after which an answer is not shown as the present state
+
+
+class Gpus:
+    """Reads all devices when asked, and answers with what it knows within a time."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._asked = 0
+        self._answered = 0
+        self._when = time.monotonic()
+        self._devices: list[Document] = []
+        self._message: str | None = None
+        self._thread: threading.Thread | None = None
+
+    def read(self, patience: float) -> tuple[list[Document], str | None]:
+        """Return the devices, and a sentence where there are none or something is wrong.
+
+        Parameters
+        ----------
+        patience
+            Seconds to wait for the driver; after that its last answer is returned.
+        """
+        with self._condition:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="lepton-nvml", daemon=True)
+                self._thread.start()
+            if self._asked == self._answered:
+                self._asked += 1
+                self._condition.notify_all()
+            self._condition.wait_for(lambda: self._answered == self._asked, patience)
+            old = time.monotonic() - self._when
+            if self._answered != self._asked and old > _OLD:
+                message = (
+                    f"The NVIDIA driver has not answered for {old:.0f} s; its GPUs are unknown."
+                )
+                return [], message
+            return self._devices, self._message
+
+    @property
+    def devices(self) -> list[Document]:
+        """The devices as they were read last."""
+        return self._devices
+
+    def _work(self) -> None:
+        driver = _Driver()
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._asked > self._answered)
+                asked = self._asked
+            devices, message = driver.read()
+            with self._condition:
+                self._devices, self._message = devices, message
+                self._answered, self._when = asked, time.monotonic()
+                self._condition.notify_all()
+
+
+class _Driver:
+    """NVML itself; used by one thread."""
+
+    def __init__(self) -> None:
+        self._handles: list[Any] | None = None
+        self._facts: dict[int, Document] = {}
+        self._failed = -_AGAIN
+        self._why: str | None = None
+
+    def read(self) -> tuple[list[Document], str | None]:
+        """Return devices and what is wrong."""
+        if self._handles is None:
+            if time.monotonic() - self._failed < _AGAIN:
+                return [], self._why
+            self._why = self._begin()
+            if self._handles is None:
+                self._failed = time.monotonic()
+                return [], self._why
+        import pynvml
+
+        devices, lost = [], []
+        for index, handle in enumerate(self._handles):
+            try:
+                devices.append(self._device(index, handle))
+            except pynvml.NVMLError as error:
+                lost.append(f"GPU {index} does not answer: {error}.")
+        if lost and not devices:
+            self._end()  # the driver may have been loaded anew
+        return devices, " ".join(lost) or self._why
+
+    def _begin(self) -> str | None:
+        """Load the driver; return why there is no GPU."""
+        try:
+            import pynvml
+        except ImportError:
+            return "No GPU figures: the package nvidia-ml-py is not installed."
+        try:
+            pynvml.nvmlInit()
+            count = pynvml.nvmlDeviceGetCount()
+            if not count:
+                return "No GPU: the NVIDIA driver sees no device."
+            handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+            self._facts = {index: _facts(index, handle) for index, handle in enumerate(handles)}
+            self._handles = handles
+        except pynvml.NVMLError_LibraryNotFound:
+            return "No GPU: there is no NVIDIA driver on this machine."
+        except pynvml.NVMLError as error:
+            return f"No GPU: the NVIDIA driver says: {error}."
+        return None
+
+    def _end(self) -> None:
+        import pynvml
+
+        self._handles, self._failed = None, time.monotonic()
+        self._why = "No GPU: the NVIDIA driver has lost its devices."
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+    def _device(self, index: int, handle: Any) -> Document:
+        import pynvml
+
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        use = _maybe("nvmlDeviceGetUtilizationRates", handle)
+        power = _maybe("nvmlDeviceGetPowerUsage", handle)
+        return {
+            **self._facts[index],
+            "use": None if use is None else use.gpu,
+            "memory": [memory.used, memory.total],
+            "power": None if power is None else power / 1000,
+            "temperature": _maybe("nvmlDeviceGetTemperature", handle, pynvml.NVML_TEMPERATURE_GPU),
+            "processes": _processes(handle),
+        }
+
+
+def _facts(index: int, handle: Any) -> Document:
+    """Return what does not change about a device."""
+    limit = _maybe("nvmlDeviceGetEnforcedPowerLimit", handle)
+    return {
+        "index": index,
+        "name": _text(_maybe("nvmlDeviceGetName", handle)),
+        "uuid": _text(_maybe("nvmlDeviceGetUUID", handle)),
+        "power_limit": None if limit is None else limit / 1000,
+    }
+
+
+def _processes(handle: Any) -> list[Document]:
+    """Return the processes on a device; their memory (bytes) is None where the driver hides it."""
+    found: dict[int, Document] = {}
+    for call in ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses"):
+        for process in _maybe(call, handle) or ():
+            known = found.setdefault(process.pid, {"pid": process.pid, "memory": None})
+            if process.usedGpuMemory is not None:
+                known["memory"] = (known["memory"] or 0) + process.usedGpuMemory
+    return list(found.values())
+
+
+def _maybe(call: str, *arguments: Any) -> Any:
+    """Return what NVML says, None for what this device does not support; a lost one raises."""
+    import pynvml
+
+    try:
+        return getattr(pynvml, call)(*arguments)
+    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_FunctionNotFound):
+        return None
+    except pynvml.NVMLError_NoPermission:
+        return None
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value or "")

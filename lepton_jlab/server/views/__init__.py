@@ -1,0 +1,1 @@
+"""What each route answers: one call of the Python API, its arguments and its result as JSON."""

@@ -1,0 +1,67 @@
+"""Clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_jlab.server.lab import Lab
+from lepton_jlab.server.tasks import Task
+
+
+def list_all(_lab: Lab) -> dict[str, Any]:
+    """Return all clusters, also those that start or hang."""
+    from lepton_jlab.cluster import overview
+
+    return {"clusters": overview()}
+
+
+def show(_lab: Lab, name: str) -> dict[str, Any]:
+    """Return one cluster."""
+    from lepton_jlab.cluster import connection, overview
+
+    for one in overview():
+        if one["name"] == name:
+            return one
+    raise connection.not_found(name)
+
+
+def start(lab: Lab, **options: Any) -> Task:
+    """Start a cluster."""
+    from lepton_jlab.cluster import start_cluster
+
+    for key in ("tls_ca", "tls_cert", "tls_key"):
+        if options.get(key) is not None:
+            options[key] = str(lab.path(options[key]))
+    name = options.get("name") or options.get("engine", "auto")
+
+    def work(task: Task) -> dict[str, Any]:
+        return _running(start_cluster(**options, progress=task.report).info())
+
+    return lab.tasks.start("cluster start", f"Start cluster {name}", work)
+
+
+def stop(_lab: Lab, name: str, force: bool = False) -> None:
+    """Stop a cluster."""
+    from lepton_jlab.cluster import get_cluster
+
+    get_cluster(name).stop(force=force)
+
+
+def scale(_lab: Lab, name: str, workers: int, force: bool = False) -> dict[str, Any]:
+    """Give a cluster another number of workers."""
+    from lepton_jlab.cluster import get_cluster
+
+    return _running(get_cluster(name).scale(workers, force=force))
+
+
+def code(_lab: Lab, name: str) -> dict[str, str]:
+    """Return what a notebook needs to use a cluster."""
+    from lepton_jlab.cluster import connection
+
+    connection.find(name)
+    lines = f"%load_ext lepton_jlab\n%lepton cluster use {name}"
+    return {"code": lines}
+
+
+def _running(info: dict[str, Any]) -> dict[str, Any]:
+    return {**info, "state": "running"}
