@@ -94,7 +94,7 @@ def _keys(values: NDArray[Any], name: str) -> NDArray[Any]:
     if flat.shape[1] > 1 and flat.dtype.kind in "biuf":
         chosen = flat == 1
         if (chosen.sum(1) == 1).all() and not flat[~chosen].any():  # one hot
-            return flat.argmax(1)
+            return np.asarray(flat.argmax(1))
     if flat.shape[1] != 1 or flat.dtype.kind == "f":
         raise UsageError(
             f"{name!r} has no class or group for each sample: {values.dtype} of {values.shape[1:]}."
