@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lepton_jlab.data import open_dataset as open_dataset
     from lepton_jlab.errors import LeptonError as LeptonError
     from lepton_jlab.models import Model as Model
+    from lepton_jlab.models import export_model as export_model
     from lepton_jlab.models import model as model
     from lepton_jlab.models import save_model as save_model
     from lepton_jlab.models.registry import models as models
@@ -35,7 +36,7 @@ _HOMES = {
     "lepton_jlab.cluster": ("Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"),
     "lepton_jlab.data": ("Dataset", "import_dataset", "mix", "open_dataset"),
     "lepton_jlab.errors": ("LeptonError",),
-    "lepton_jlab.models": ("Model", "model", "save_model"),
+    "lepton_jlab.models": ("Model", "export_model", "model", "save_model"),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

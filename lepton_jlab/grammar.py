@@ -17,6 +17,8 @@ CODECS = (
     *("blosc-zstd-bitshuffle", "blosc-zstd-9", "zstd", "zstd-19", "gzip", "delta-zstd"),
 )
 GOALS = ("balanced", "speed", "size")
+EXPORTS = ("litert", "onnx", "savedmodel", "edge")
+QUANTIZE = ("none", "dynamic", "int8")
 TIERS = ("auto", "hot", "warm", "cold")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
@@ -442,6 +444,46 @@ COMMANDS: tuple[Command, ...] = (
         "model drop",
         "Remove a version, or a model; with -f also the promoted one, or all.",
         VERSION,
+        FORCE,
+    ),
+    command(
+        "model export",
+        "Export a model, and refuse what answers differently on real samples.",
+        VERSION,
+        option("--to", help="in which form", choices=EXPORTS, required=True),
+        option(
+            "--quantize",
+            metavar="|".join(QUANTIZE),
+            help="for litert and edge: weights as 8-bit integers (dynamic), all of it (int8)",
+            choices=QUANTIZE,
+            default="none",
+        ),
+        option(
+            "--samples",
+            metavar="DATASET",
+            help="to check by and to calibrate int8 (default: what the model was saved with)",
+            completes="dataset",
+        ),
+        option(
+            "--max-loss",
+            metavar="X",
+            help="share of accuracy, or of unchanged classes, that may be lost (default: 0.01)",
+            read=float,
+            default=0.01,
+        ),
+        option(
+            "--max-difference",
+            metavar="X",
+            help="largest difference, as a share of the largest answer (default: 0.001; quantized, "
+            "where classes cannot be told, 0.1 and for int8 0.2)",
+            read=float,
+        ),
+        option(
+            "--out",
+            metavar="FOLDER",
+            help="where to (default: with the model; edge and savedmodel: NAME-edge, …, here)",
+            completes="file",
+        ),
         FORCE,
     ),
     Command(

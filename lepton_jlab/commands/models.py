@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
 from typing import Any
 
 import lepton_jlab as lepton
 from lepton_jlab.commands.result import Context, Result, action, spoken
 from lepton_jlab.models.places import split_name
+
+OFTEN = 0.5  # s between two lines of progress
 
 
 @action("model save")
@@ -118,11 +121,38 @@ def drop(args: Namespace, _context: Context) -> Result:
     return _lines({"name": name, "version": number}, [f"Dropped {args.name}."])
 
 
+@action("model export")
+def export(args: Namespace, context: Context) -> Result:
+    """Export a model, checked."""
+    from lepton_jlab.models import views
+
+    name, number = split_name(args.name)
+    facts = lepton.export_model(
+        name,
+        args.to,
+        version=number,
+        quantize=args.quantize,
+        samples=_held(args.samples, context),
+        max_loss=args.max_loss,
+        max_difference=args.max_difference,
+        out=args.out,
+        force=args.force,
+        progress=told(context),
+    )
+    lines = [spoken(line, context.place) for line in views.export_lines(facts)]
+    return _lines(facts, lines)
+
+
 def told(context: Context) -> Any:
-    """Make what saving and exporting report their progress to."""
+    """Make what saving and exporting report their progress to: each new thing, shares seldom."""
+    last, since = "", 0.0
 
     def progress(done: int, total: int, text: str) -> None:
-        context.progress(f"{text} {done / total:.0%}" if total else f"{text} …")
+        nonlocal last, since
+        now = time.monotonic()
+        if text != last or now - since >= OFTEN:
+            last, since = text, now
+            context.progress(f"{text} {done / total:.0%}" if total else f"{text} …")
 
     return progress
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lepton_jlab.models.exporting.export import export_model as export_model
     from lepton_jlab.models.registry import Model as Model
     from lepton_jlab.models.registry import model as model
     from lepton_jlab.models.saving import save_model as save_model
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Model": "registry",
     "Version": "version",
+    "export_model": "exporting.export",
     "model": "registry",
     "save_model": "saving",
 }

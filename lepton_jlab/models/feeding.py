@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lepton_jlab.errors import DataError
+from lepton_jlab.models.recipes import through
 from lepton_jlab.models.version import Tensor, tensor_text
 
 if TYPE_CHECKING:
@@ -19,6 +21,39 @@ if TYPE_CHECKING:
     from lepton_jlab.models.recipes import Recipe
 
     Columns = Mapping[str, Column | NDArray[Any]]
+    Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found for a model.
+
+    Attributes
+    ----------
+    columns
+        Arrays by input name, each of shape ``(samples, …)``.
+    labels
+        The true labels, or None.
+    classes, path, recipe
+        Of the dataset, if it is one and has them.
+    """
+
+    columns: Columns
+    labels: Any = None
+    classes: list[str] | None = None
+    path: str | None = None
+    recipe: Any = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def rows(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Return those samples, by input name."""
+        return {name: np.asarray(values[rows]) for name, values in self.columns.items()}
+
+    def labels_of(self, rows: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Return the labels of those samples."""
+        return None if self.labels is None else np.asarray(self.labels[rows])
 
 
 def dataset_of(source: Any) -> Dataset:
@@ -28,15 +63,15 @@ def dataset_of(source: Any) -> Dataset:
     return source if isinstance(source, Dataset) else open_dataset(source)
 
 
-def columns_of(source: Any, inputs: Sequence[Tensor]) -> tuple[Columns, Any, list[str] | None]:
-    """Return the arrays for the inputs by name, the labels, and the classes, as far as known.
+def columns_of(source: Any, inputs: Sequence[Tensor] = ()) -> Found:
+    """Find the arrays for the inputs, and what else is known of the samples.
 
     Parameters
     ----------
     source
         A dataset or its path; an array, a pair ``(x, y)``, or a dict of arrays by input name.
     inputs
-        What the model takes.
+        What the model takes; without them all arrays that are not labels or weights are found.
 
     Raises
     ------
@@ -48,10 +83,10 @@ def columns_of(source: Any, inputs: Sequence[Tensor]) -> tuple[Columns, Any, lis
         source, labels = source
     if isinstance(source, Mapping):
         given = {str(name): np.asarray(values) for name, values in source.items()}
-        return _by_name(given, inputs, "the samples"), labels, None
+        return Found(_by_name(given, inputs, "the samples"), labels)
     if hasattr(source, "__array__") and not isinstance(source, str | os.PathLike):
         name = inputs[0]["name"] if inputs else "x"
-        return _by_name({name: np.asarray(source)}, inputs, "the samples"), labels, None
+        return Found(_by_name({name: np.asarray(source)}, inputs, "the samples"), labels)
     dataset = dataset_of(source)
     roles = dataset.roles
     labels = dataset.arrays[roles["y"]] if "y" in roles else None
@@ -59,7 +94,8 @@ def columns_of(source: Any, inputs: Sequence[Tensor]) -> tuple[Columns, Any, lis
     ordered = sorted(dataset.arrays, key=lambda name: name != roles.get("x"))
     others = {roles.get("y"), roles.get("sample_weight")}
     columns = {name: dataset.arrays[name] for name in ordered if name not in others}
-    return _by_name(columns, inputs, dataset.path), labels, dataset.classes
+    chosen = _by_name(columns, inputs, dataset.path)
+    return Found(chosen, labels, dataset.classes, dataset.path, getattr(dataset, "recipe", None))
 
 
 def _by_name(columns: Columns, inputs: Sequence[Tensor], where: str) -> Columns:
@@ -89,41 +125,39 @@ def check_columns(columns: Columns, inputs: Sequence[Tensor], where: str) -> Non
         column = columns[tensor["name"]]
         fits = _reshaped(tuple(column.shape[1:]), tensor["shape"][1:]) is not None
         if not (fits and castable(np.dtype(column.dtype), tensor["dtype"])):
-            shape = ", ".join(map(str, ("*", *column.shape[1:])))
-            raise DataError(
-                f"{where} has ({shape}) {column.dtype} for {tensor['name']!r}; the model takes "
-                f"{tensor_text(tensor)}."
-            )
+            raise DataError(_misfit(where, column, tensor))
 
 
-def prepared(
-    values: NDArray[Any], tensor: Tensor, recipe: Recipe | None, where: str
-) -> NDArray[Any]:
-    """Return a batch as the model takes it: through the recipe, in its shape and dtype.
+def ready(
+    arrays: Arrays, inputs: Sequence[Tensor], recipe: Recipe | None, where: str
+) -> dict[str, NDArray[Any]]:
+    """Return a batch as the model takes it: through the recipe, in its shapes and dtypes.
 
     Raises
     ------
     DataError
         If it cannot be.
     """
-    if recipe is not None:
-        try:
-            values = np.asarray(recipe(values))
-        except Exception as error:
-            raise DataError(
-                f"{where}: the model's preprocessing fails: {type(error).__name__}: {error}"
-            ) from error
+    made = through(recipe, arrays)
+    return {t["name"]: _formed(np.asarray(made[t["name"]]), t, where) for t in inputs}
+
+
+def _formed(values: NDArray[Any], tensor: Tensor, where: str) -> NDArray[Any]:
     shape = _reshaped(tuple(values.shape[1:]), tensor["shape"][1:])
     if shape is None or not castable(values.dtype, tensor["dtype"]):
-        given = ", ".join(map(str, ("*", *values.shape[1:])))
-        raise DataError(
-            f"{where} has ({given}) {values.dtype} for {tensor['name']!r}; the model takes "
-            f"{tensor_text(tensor)}."
-        )
+        raise DataError(_misfit(where, values, tensor))
     values = values.reshape((len(values), *shape))
     if tensor["dtype"] == "string":
         return values.astype(object)
     return values.astype(tensor["dtype"], copy=False)
+
+
+def _misfit(where: str, values: Any, tensor: Tensor) -> str:
+    shape = ", ".join(map(str, ("*", *values.shape[1:])))
+    return (
+        f"{where}: ({shape}) {values.dtype} is there for {tensor['name']!r}; the model takes "
+        f"{tensor_text(tensor)}."
+    )
 
 
 def castable(dtype: np.dtype[Any], wanted: str) -> bool:

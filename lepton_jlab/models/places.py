@@ -125,11 +125,23 @@ class Adding:
 
 @contextlib.contextmanager
 def adding(name: str) -> Iterator[Adding]:
-    """Give a folder to write a new version of `name` into.
-
-    What is not published goes away; what a killed process left does so at the next save.
-    """
+    """Give a folder to write a new version of `name` into; what is not published goes away."""
     check_name(name)
+    with working() as folder:
+        try:
+            yield Adding(folder, name)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise LeptonError(
+                    f"The disk with {root()} is full; nothing of {name!r} was saved. Make room, or "
+                    "drop versions: %lepton model drop NAME:VERSION"
+                ) from error
+            raise
+
+
+@contextlib.contextmanager
+def working() -> Iterator[Path]:
+    """Give a folder to work in, which goes away; after a kill it does so at the next work."""
     collect()
     while True:
         folder = Path(tempfile.mkdtemp(prefix=AT_WORK, dir=root()))
@@ -140,14 +152,7 @@ def adding(name: str) -> Iterator[Adding]:
             break
         os.close(held)  # collected before it was held
     try:
-        yield Adding(folder, name)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise LeptonError(
-                f"The disk with {root()} is full; nothing of {name!r} was saved. Make room, or drop"
-                " versions: %lepton model drop NAME:VERSION"
-            ) from error
-        raise
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(held)

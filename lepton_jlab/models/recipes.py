@@ -1,8 +1,9 @@
 """Preprocessing that travels with a model: stored as data, made again from it.
 
 A recipe is anything with ``to_dict()``, a class method ``from_dict(document)``, and a call that
-takes a NumPy batch of raw samples and returns what the model takes. Its class must be importable
-where the model is used. Preprocessing layers inside a Keras model need no recipe.
+takes a NumPy batch of raw samples and returns what the model takes (a dict of batches, where the
+model takes several inputs), such as the recipe of a `Dataset`. Its class must be importable where
+the model is used. Preprocessing layers inside a Keras model need no recipe.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from inspect import signature
+from typing import Any, Protocol, runtime_checkable
 
-from lepton_jlab.errors import LeptonError, UsageError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from lepton_jlab.errors import DataError, LeptonError, UsageError
 
 
 @runtime_checkable
@@ -24,7 +23,7 @@ class Recipe(Protocol):
 
     def to_dict(self) -> Mapping[str, Any]: ...
 
-    def __call__(self, batch: NDArray[Any], /) -> NDArray[Any]: ...
+    def __call__(self, batch: Any, /) -> Any: ...
 
 
 def stored(recipe: Any) -> dict[str, Any] | None:
@@ -35,7 +34,7 @@ def stored(recipe: Any) -> dict[str, Any] | None:
     UsageError
         If it is no recipe, or its class cannot be imported elsewhere.
     """
-    if recipe is None:
+    if recipe is None or not getattr(recipe, "steps", True):
         return None
     kind = type(recipe)
     if not (isinstance(recipe, Recipe) and callable(getattr(kind, "from_dict", None))):
@@ -48,7 +47,11 @@ def stored(recipe: Any) -> dict[str, Any] | None:
             f"The class {kind.__name__} of the preprocessing is defined in the notebook, where "
             "nobody else can import it. Move it to a module."
         )
-    document = {"class": f"{kind.__module__}:{kind.__qualname__}", "recipe": recipe.to_dict()}
+    document = {
+        "class": f"{kind.__module__}:{kind.__qualname__}",
+        "recipe": recipe.to_dict(),
+        "words": recipe.words() if hasattr(recipe, "words") else [kind.__name__],
+    }
     try:
         return dict(json.loads(json.dumps(document)))
     except TypeError as error:
@@ -64,7 +67,9 @@ def restored(document: Mapping[str, Any] | None) -> Recipe | None:
         kind: Any = importlib.import_module(module)
         for part in name.split("."):
             kind = getattr(kind, part)
-        made: Recipe = kind.from_dict(document["recipe"])
+        # Functions travel as source; whoever can write here can run code as this user anyway.
+        trusting = {"trust": True} if "trust" in signature(kind.from_dict).parameters else {}
+        made: Recipe = kind.from_dict(document["recipe"], **trusting)
     except Exception as error:
         raise LeptonError(
             f"The model's preprocessing {document['class']} cannot be made again: "
@@ -75,17 +80,24 @@ def restored(document: Mapping[str, Any] | None) -> Recipe | None:
 
 def steps(document: Mapping[str, Any] | None) -> list[str] | None:
     """Describe a stored recipe, one line a step."""
-    if document is None:
-        return None
-    listed = document["recipe"].get("steps")
-    if isinstance(listed, list) and listed:
-        return [_step(step) for step in listed]
-    return [document["class"].rpartition(":")[2]]
+    return None if document is None else list(document["words"])
 
 
-def _step(step: Any) -> str:
-    if not isinstance(step, Mapping):
-        return str(step)
-    name = next((str(step[key]) for key in ("step", "kind", "name") if key in step), "step")
-    rest = (f"{k}={v}" for k, v in step.items() if k not in ("step", "kind", "name"))
-    return " ".join([name, *(text for text in rest if len(text) < 60)])
+def through(recipe: Recipe | None, arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Prepare arrays by input name.
+
+    Raises
+    ------
+    DataError
+        If the recipe fails on them.
+    """
+    if recipe is None:
+        return arrays
+    try:
+        if len(arrays) == 1:
+            return {name: recipe(values) for name, values in arrays.items()}
+        return dict(recipe(dict(arrays)))
+    except Exception as error:
+        raise DataError(
+            f"The model's preprocessing fails: {type(error).__name__}: {error}"
+        ) from error

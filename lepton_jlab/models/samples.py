@@ -43,12 +43,12 @@ class Samples:
     def save(self, folder: Path) -> None:
         """Write them into a model's folder."""
         arrays: dict[str, Any] = {
-            f"{kind}/{name}": _plain(values)
+            f"{kind}/{name}": plain(values)
             for kind in ("inputs", "outputs", "raw")
             for name, values in getattr(self, kind).items()
         }
         if self.labels is not None:
-            arrays["labels"] = _plain(self.labels)
+            arrays["labels"] = plain(self.labels)
         np.savez_compressed(folder / _FILE, **arrays)
 
     @classmethod
@@ -72,10 +72,10 @@ def spread(count: int, samples: int) -> NDArray[np.int64]:
     return (np.arange(count) * samples) // max(count, 1)
 
 
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Return text as fixed-width strings, which need no pickle."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "OT":
-        return values
-    first = values.flat[0] if values.size else ""
-    return values.astype("S" if isinstance(first, bytes) else "U")
+def plain(values: Any) -> NDArray[Any]:
+    """Return an array as a file can have it: text as fixed-width strings, which need no pickle."""
+    array: NDArray[Any] = np.asarray(values)
+    if array.dtype.kind in "OT":
+        first = array.flat[0] if array.size else ""
+        array = array.astype("S" if isinstance(first, bytes) else "U")
+    return array

@@ -19,7 +19,7 @@ import numpy as np
 from lepton_jlab.errors import DataError, LeptonError, UsageError
 from lepton_jlab.models import apart, places, promotion, recipes
 from lepton_jlab.models.apart import Progress
-from lepton_jlab.models.feeding import columns_of, prepared
+from lepton_jlab.models.feeding import Found, columns_of, ready
 from lepton_jlab.models.origin import origin_of
 from lepton_jlab.models.registry import Model
 from lepton_jlab.models.samples import COUNT, Samples, spread
@@ -63,7 +63,7 @@ def save_model(
         Which of a run's values, where it kept several models.
     preprocessing : object, optional
         What prepares raw samples, shape ``(batch, …)``, for the model; it travels with it. See
-        `lepton_jlab.models.recipes`.
+        `lepton_jlab.models.recipes`. By default the recipe of the dataset given as `samples`.
     classes : sequence of str, optional
         Names of the classes; by default those of `samples`.
     promote : bool
@@ -114,15 +114,16 @@ def save_version(
     say = progress or apart.silent
     places.check_name(name)
     origin = origin_of(what, value)
-    recipe = recipes.stored(preprocessing)
+    found = None if samples is None else columns_of(samples)
+    recipe = recipes.stored(preprocessing or (found and found.recipe))
     with places.adding(name) as new:
-        taken, known = _inherited(name) if samples is None else take(samples)
+        taken, known = _inherited(name) if found is None else (take(found), found.classes)
         if taken is not None:
             taken.save(new.folder)
         arguments: dict[str, Any] = {
             "folder": str(new.folder),
             "preprocessing": recipe,
-            "given": "" if taken is None else "inherited" if samples is None else "given",
+            "given": "" if taken is None else "inherited" if found is None else "given",
             "classes": list(classes) if classes is not None else None,
             "known_classes": known,
         }
@@ -136,6 +137,7 @@ def save_version(
             else:
                 say(0, 0, "Starting TensorFlow")
                 made = apart.call(f"{__name__}:write_file", arguments, say)
+        made["samples"]["dataset"] = found and found.path
         record = {
             "name": name,
             "created": time.time(),
@@ -158,16 +160,18 @@ def save_version(
     return Version.open(name, number)
 
 
-def take(source: Any, count: int = COUNT) -> tuple[Samples, list[str] | None]:
-    """Return a few samples, evenly spread, as they are stored, and the names of the classes."""
-    columns, labels, classes = columns_of(source, ())
-    if not columns:
-        raise UsageError(f"{source} has no samples of what a model takes.")
-    rows = spread(count, len(next(iter(columns.values()))))
-    if not len(rows):
-        raise UsageError(f"{source} has no samples.")
-    raw = {name: np.asarray(values[rows]) for name, values in columns.items()}
-    return Samples(raw, labels=None if labels is None else np.asarray(labels[rows])), classes
+def take(found: Found, count: int = COUNT) -> Samples:
+    """Return a few samples, evenly spread, as they are stored.
+
+    Raises
+    ------
+    UsageError
+        If there are none.
+    """
+    if not found.columns or not len(found):
+        raise UsageError(f"{found.path or 'samples'} has no samples of what a model takes.")
+    rows = spread(count, len(found))
+    return Samples(found.rows(rows), labels=found.labels_of(rows))
 
 
 def _inherited(name: str) -> tuple[Samples | None, list[str] | None]:
@@ -221,7 +225,7 @@ def write(
     where = Path(folder)
     recipe = recipes.restored(preprocessing)
     stored = Samples.load(where) if given else None
-    inputs = signature.inputs_of(model, _through(recipe, stored.inputs) if stored else None)
+    inputs = signature.inputs_of(model, recipes.through(recipe, stored.inputs) if stored else None)
     samples = None
     if stored is not None:
         try:
@@ -253,17 +257,12 @@ def write(
 
 
 def _matched(given: Samples, inputs: list[Tensor], recipe: Any) -> Samples:
-    columns, _, _ = columns_of(dict(given.inputs), inputs)
-    ready = {
-        t["name"]: prepared(np.asarray(columns[t["name"]]), t, recipe, "The samples")
-        for t in inputs
-    }
-    raw = {} if recipe is None else {name: np.asarray(columns[name]) for name in ready}
-    return Samples(ready, raw=raw, labels=given.labels)
-
-
-def _through(recipe: Any, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v if recipe is None else np.asarray(recipe(v)) for n, v in arrays.items()}
+    columns = columns_of(dict(given.inputs), inputs).rows(np.arange(len(given)))
+    return Samples(
+        ready(columns, inputs, recipe, "The samples"),
+        raw={} if recipe is None else columns,
+        labels=given.labels,
+    )
 
 
 def _made_up(inputs: Sequence[Tensor]) -> dict[str, Any]:

@@ -102,6 +102,22 @@ def model_html(document: Document, number: int | None = None) -> str:
     )
 
 
+def export_lines(export: Document) -> list[str]:
+    """Write what was exported, and how far it is from the model."""
+    check = export["check"]
+    lines = [
+        f"{export['model']}:{export['version']} as {export['name']}, {words.size(export['bytes'])}",
+        f"checked on {check['samples']:,} samples ({export['samples']}): largest difference "
+        f"{check['difference']:.2g} of the largest answer",
+    ]
+    if check["accuracy"] is not None:
+        lines.append(f"accuracy {check['accuracy']:.2%} → {check['accuracy_export']:.2%}")
+    if check["changed"] is not None:
+        lines.append(f"{check['changed']:.2%} of the samples get another class")
+    place = "folder" if export["to"] in ("edge", "savedmodel") else "file"
+    return [*lines, f"in {export[place]}"]
+
+
 def difference(old: Document, new: Document) -> list[dict[str, Any]]:
     """Return what differs between two versions: rows of what, old and new."""
     rows = []

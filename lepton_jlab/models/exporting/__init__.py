@@ -1,0 +1,1 @@
+"""Models in other forms: LiteRT, ONNX, SavedModel, a folder for small machines; each checked."""
