@@ -102,11 +102,19 @@ export class Api {
   preview(path: string, count = 12, start = 0): Promise<T.IPreview> {
     return this._get(`datasets/preview${query({ path, count, start })}`);
   }
+  /** How many samples each label has; null where there are none to count. */
+  labels(path: string): Promise<{ labels: T.ILabels | null }> {
+    return this._get(`datasets/labels${query({ path })}`);
+  }
   importDataset(plan: T.IImportPlan): Promise<T.ITask> {
     return this._request('POST', 'datasets', plan);
   }
   versions(path: string): Promise<{ versions: T.IVersion[] }> {
     return this._get(`datasets/versions${query({ path })}`);
+  }
+  /** What has changed from the version `old` to `to`, or to the dataset as it is. */
+  difference(path: string, old: string, to?: string): Promise<T.IDifference> {
+    return this._get(`datasets/diff${query({ path, old, new: to })}`);
   }
   snapshot(path: string, name: string): Promise<T.ITask> {
     return this._request('POST', 'datasets/snapshot', { path, name });

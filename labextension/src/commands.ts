@@ -20,7 +20,8 @@ export const Commands = {
   openRun: 'lepton:open-run', // {id}
   openComparison: 'lepton:open-comparison', // {ids: string[]}, runs or sweeps
   openResources: 'lepton:open-resources', // {}
-  openDataset: 'lepton:open-dataset' // {path}
+  openDataset: 'lepton:open-dataset', // {path}
+  openModel: 'lepton:open-model' // {name}
 } as const;
 
 /** The category of palette and launcher. */

@@ -1,4 +1,9 @@
-import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import {
+  ILayoutRestorer,
+  IRouter,
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
 import { ICommandPalette, IThemeManager } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
@@ -9,7 +14,7 @@ import { CATEGORY, Commands, ILepton } from './commands';
 import { requester, socketOpener } from './connection';
 import { leptonIcon } from './icon';
 import { Lab } from './model';
-import { registerPages } from './pages';
+import { registerLinks, registerPages } from './pages';
 import { SidebarPanel, viewContext } from './sidebar/panel';
 import { Stream } from './stream';
 
@@ -24,7 +29,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ILauncher,
     IThemeManager,
     IRenderMimeRegistry,
-    INotebookTracker
+    INotebookTracker,
+    IRouter
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -34,7 +40,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     launcher: ILauncher | null,
     themes: IThemeManager | null,
     rendermime: IRenderMimeRegistry | null,
-    notebooks: INotebookTracker | null
+    notebooks: INotebookTracker | null,
+    router: IRouter | null
   ) => {
     const settings = app.serviceManager.serverSettings;
     const trans = (translator ?? nullTranslator).load('lepton_jlab');
@@ -70,6 +77,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     launcher?.add({ command: Commands.show, category: CATEGORY });
     registerPages(lepton);
+    if (router) {
+      registerLinks(lepton, router);
+    }
   }
 };
 

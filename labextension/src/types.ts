@@ -187,6 +187,30 @@ export interface IPreview {
   samples: ISample[];
 }
 
+export interface ILabels {
+  names: string[];
+  counts: number[];
+  /** How many were counted, of how many. */
+  samples: number;
+  of: number;
+}
+
+export interface IDifference {
+  old: string;
+  new: string | null;
+  same: boolean;
+  arrays: {
+    array: string;
+    change: 'added' | 'removed' | 'changed' | 'stored';
+    samples_changed: number;
+    samples_added: number;
+    samples_removed: number;
+    /** Numbers of the first samples that changed. */
+    first: number[];
+  }[];
+  attributes: { path: string; added: string[]; removed: string[]; changed: string[] }[];
+}
+
 export interface IImportPlan {
   source: string;
   path: string;

@@ -1,0 +1,46 @@
+import { bytes, duration, moment, number, percent, shape } from '../words';
+
+it('writes sizes', () => {
+  expect([312, 47_040_080, 999_960, 1.5e12].map(bytes)).toEqual([
+    '312 B',
+    '47.0 MB',
+    '1.0 MB',
+    '1.5 TB'
+  ]);
+  expect(bytes(null)).toBe('–');
+});
+
+it('writes time spans in the two units that matter', () => {
+  expect([0.0123, 0.84, 75, 7500, 200_000].map(duration)).toEqual([
+    '12 ms',
+    '0.8 s',
+    '1 min 15 s',
+    '2 h 05 min',
+    '2 d 7 h'
+  ]);
+});
+
+it('writes numbers with as many digits as a comparison needs', () => {
+  expect([0.312345, 1e-5, 12, 'relu', true, null, 0.5, NaN].map(number)).toEqual([
+    '0.3123',
+    '1e-5',
+    '12',
+    'relu',
+    'True',
+    '–',
+    '0.5000',
+    'NaN'
+  ]);
+});
+
+it('writes shares and shapes', () => {
+  expect(percent(0.1234, 1)).toBe('12.3 %');
+  expect(shape([60000, 28, 28])).toBe('60,000 × 28 × 28');
+  expect(shape([])).toBe('–');
+});
+
+it('writes the date only where it is not today', () => {
+  const noon = new Date(2026, 5, 1, 12, 0, 5).getTime() / 1000;
+  expect(moment(noon, noon + 60)).toBe('12:00:05');
+  expect(moment(noon, noon + 86400)).toBe('2026-06-01 12:00');
+});
