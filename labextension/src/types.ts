@@ -92,7 +92,9 @@ export interface IRun extends IRunSummary {
   code: string;
   options: Record<string, unknown>;
   environment: Record<string, unknown> | null;
+  /** Files of its folder. */
   artifacts: IArtifact[];
+  folder: string;
   brought: unknown;
   streams: unknown[];
 }

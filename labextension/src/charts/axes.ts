@@ -12,7 +12,11 @@ export interface IAxis {
   high: number;
   /** Places of a named axis, from bottom to top. */
   names: string[];
+  /** The values themselves, where they are few: as a sweep's are. */
+  few: number[] | null;
 }
+
+const FEW = 8;
 
 /** From bottom (0) to top (1). */
 export type Brush = readonly [number, number];
@@ -25,11 +29,13 @@ export function axisOf(key: string, label: string, values: readonly Value[]): IA
     const names = [...new Set(known.map(v => number(v)))].sort((a, b) =>
       a.localeCompare(b, undefined, { numeric: true })
     );
-    return { key, label, kind: 'names', low: 0, high: 1, names };
+    return { key, label, kind: 'names', low: 0, high: 1, names, few: null };
   }
   const [low, high] = numbers.length ? [Math.min(...numbers), Math.max(...numbers)] : [0, 1];
   const kind = low > 0 && high / low >= 30 ? 'log' : 'linear';
-  return { key, label, kind, low, high, names: [] };
+  const distinct = [...new Set(numbers)].sort((a, b) => a - b);
+  const few = distinct.length <= FEW && distinct.length < numbers.length ? distinct : null;
+  return { key, label, kind, low, high, names: [], few };
 }
 
 /** Where a value lies on its axis, from 0 to 1; null for none. */
@@ -69,10 +75,18 @@ export function ticks(axis: IAxis): Array<{ at: number; text: string }> {
   if (axis.low === axis.high) {
     return [{ at: 0.5, text: number(axis.low) }];
   }
+  if (axis.few) {
+    return apart(axis.few.map(v => ({ at: place(axis, v) ?? 0, text: number(v) })));
+  }
   return [0, 0.25, 0.5, 0.75, 1].map(at => ({
     at,
     text: number(Number(valueAt(axis, at).toPrecision(3)))
   }));
+}
+
+/** Those that do not lie on top of the one before. */
+function apart(all: Array<{ at: number; text: string }>): Array<{ at: number; text: string }> {
+  return all.filter((one, i) => i === 0 || i === all.length - 1 || one.at - all[i - 1].at > 0.06);
 }
 
 /** Whether a row is within all brushes; a row without a value on a brushed axis is not. */

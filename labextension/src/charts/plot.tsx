@@ -150,7 +150,7 @@ function options(
   return {
     width,
     height: props.height,
-    padding: [8, 10, 0, 0],
+    padding: [8, props.time ? 22 : 10, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -192,14 +192,14 @@ function options(
       {
         ...axis,
         grid: { show: false },
-        size: props.xName ? 38 : 24,
+        size: 22,
         gap: 4,
-        space: 64,
+        space: props.time ? 64 : 40,
         ...(props.xName
-          ? { label: props.xName, labelSize: 14, labelGap: 0, labelFont: theme.font }
+          ? { label: props.xName, labelSize: 15, labelGap: -2, labelFont: theme.font }
           : {}),
         ...(props.time
-          ? { values: (_u: uPlot, at: number[]) => at.map(clock) }
+          ? { values: (_u: uPlot, at: number[]) => at.map(clock), incrs: SECONDS }
           : {
               incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6]
             })
@@ -247,6 +247,9 @@ function options(
     }
   };
 }
+
+/** Steps of a time axis, in seconds: labels tell no less. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
 
 function isWhole(u: uPlot, min: number | undefined, max: number | undefined): boolean {
   const x = u.data[0];

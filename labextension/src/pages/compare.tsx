@@ -23,7 +23,7 @@ import {
   StateMark
 } from './parts';
 import { useSurroundings } from './surroundings';
-import { duration, number, tick } from './words';
+import { duration, number, numbers, tick } from './words';
 
 const POINTS = 20_000; // of all curves together
 const ACTIVE = new Set(['queued', 'running']);
@@ -48,12 +48,13 @@ export function ComparePage(props: { ids: string[]; onIds: (ids: string[]) => vo
     () => new Set(runs.filter(run => passes(flat(run), axes, brushes)).map(run => run.id)),
     [runs, axes, brushes]
   );
-  const order: ISorting | null =
-    sorting ?? (lead ? { key: `m:${lead}`, down: better(lead) === 'max' } : null);
-
   const remove = (id: string) => props.onIds(runs.map(run => run.id).filter(one => one !== id));
   const names = new Set(runs.map(run => run.name));
   const common = names.size === 1 ? [...names][0] : null;
+  const columns = useColumns(runs, about, look, hidden, setHidden, remove, common);
+  const order: ISorting | null =
+    sorting ?? (lead ? { key: `m:${lead}`, down: better(lead) === 'max' } : null);
+
   return (
     <div className="lp-Page-body">
       <header className="lp-Head">
@@ -116,7 +117,7 @@ export function ComparePage(props: { ids: string[]; onIds: (ids: string[]) => vo
               label={trans.__('Compared runs')}
               rows={runs.filter(run => kept.has(run.id))}
               rowKey={run => run.id}
-              columns={useColumns(about, look, hidden, setHidden, remove, common)}
+              columns={columns}
               sorting={order}
               onSort={setSorting}
               rowClass={run =>
@@ -287,6 +288,7 @@ function AddRuns(props: { onAdd: (ids: string[]) => void }): JSX.Element {
 }
 
 function useColumns(
+  runs: readonly IRunSummary[],
   about: ReturnType<typeof compared>,
   look: Map<string, ILook>,
   hidden: ReadonlySet<string>,
@@ -295,6 +297,18 @@ function useColumns(
   common: string | null | undefined
 ): IColumn<IRunSummary>[] {
   const { trans, execute } = useLepton();
+  // A column's numbers have as many decimals as the one that needs most.
+  const written = React.useMemo(
+    () =>
+      new Map(
+        about.metrics.map(name => {
+          const texts = numbers(runs.map(run => run.metrics[name]));
+          return [name, new Map(runs.map((run, i) => [run.id, texts[i]]))];
+        })
+      ),
+    [runs, about]
+  );
+  const metric = (run: IRunSummary, name: string) => written.get(name)?.get(run.id) ?? '–';
   return [
     {
       key: 'id',
@@ -306,7 +320,6 @@ function useColumns(
             type="checkbox"
             checked={!hidden.has(run.id)}
             aria-label={trans.__('Draw %1', run.id)}
-            style={{ accentColor: look.get(run.id)?.colour }}
             onChange={event => {
               const next = new Set(hidden);
               if (event.target.checked) {
@@ -350,10 +363,10 @@ function useColumns(
             <span aria-label={trans.__('best')} role="img">
               ★
             </span>{' '}
-            {number(run.metrics[name])}
+            {metric(run, name)}
           </b>
         ) : (
-          number(run.metrics[name])
+          metric(run, name)
         )
     })),
     {

@@ -240,7 +240,7 @@ export function sizeRows(
   for (const [tier, value] of Object.entries((place?.tier_bytes ?? {}) as Record<string, number>)) {
     rows.push({
       key: `tier-${tier}`,
-      label: trans.__('on %1', tier),
+      label: trans.__('%1 tier', tier),
       value,
       text: bytes(value),
       note: '',

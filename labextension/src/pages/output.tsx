@@ -12,6 +12,7 @@ const BEYOND = 400; // px above and below what is seen that are drawn too
 const GUESS = 240; // px of a display that has not been measured
 const WIDEST = 4000; // characters of a line that are drawn
 const MATCHES = 10_000;
+const HEIGHT = 420; // px of the box, at most, unless it is made taller
 
 export interface IMatch {
   block: number;
@@ -114,7 +115,7 @@ export function Output(props: {
   const heights = React.useRef(new Map<number, number>());
   const [measured, setMeasured] = React.useState(0);
   const [follow, setFollow] = React.useState(props.running);
-  const [view, setView] = React.useState({ top: 0, height: 420 });
+  const [view, setView] = React.useState({ top: 0, height: HEIGHT });
   const [tall, setTall] = React.useState(false);
   const [query, setQuery] = React.useState('');
   const [at, setAt] = React.useState(0);
@@ -212,9 +213,11 @@ export function Output(props: {
               {trans.__('Follow')}
             </button>
           )}
-          <button className="lp-Action" aria-pressed={tall} onClick={() => setTall(!tall)}>
-            {tall ? trans.__('Smaller') : trans.__('Taller')}
-          </button>
+          {total > HEIGHT && (
+            <button className="lp-Action" aria-pressed={tall} onClick={() => setTall(!tall)}>
+              {tall ? trans.__('Smaller') : trans.__('Taller')}
+            </button>
+          )}
           <Copy label={trans.__('Copy')} text={() => props.transcript.text()} />
         </div>
       </header>
@@ -226,7 +229,7 @@ export function Output(props: {
         <div
           ref={box}
           className={`lp-Out-box${tall ? ' lp-mod-tall' : ''}`}
-          style={tall ? undefined : { height: Math.min(420, Math.max(60, total + 18)) }}
+          style={tall ? undefined : { height: Math.min(HEIGHT, Math.max(60, total + 18)) }}
           tabIndex={0}
           role="log"
           aria-live="off"

@@ -337,16 +337,16 @@ interface IWorkerRow {
   spark: Values;
 }
 
+/** The newest values of a series, with room on the left for what was before it began. */
 function spark(resources: ResourceHistory, name: string, minutes: number): Values {
-  const values = resources.series.get(name) ?? [];
-  const cut = values.slice(-minutes * 60);
-  return cut.length > SPARK
-    ? buckets(
-        cut.map((_, i) => i),
-        [cut],
-        SPARK
-      )[1][0]
-    : cut;
+  const span = minutes * 60;
+  const cut = (resources.series.get(name) ?? []).slice(-span);
+  const all: Values = [...new Array(Math.max(0, span - cut.length)).fill(null), ...cut];
+  return buckets(
+    all.map((_, i) => i),
+    [all],
+    SPARK
+  )[1][0];
 }
 
 function Workers(props: { resources: ResourceHistory; minutes: number }): JSX.Element {
@@ -410,7 +410,7 @@ function Workers(props: { resources: ResourceHistory; minutes: number }): JSX.El
       cell: r => (
         <Meter
           share={r.memory !== null && r.limit ? r.memory / r.limit : null}
-          label={bytes(r.limit)}
+          label={trans.__('of %1', bytes(r.limit))}
         />
       )
     }

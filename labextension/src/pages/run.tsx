@@ -423,28 +423,45 @@ function Streams(props: { run: IRun }): JSX.Element | null {
   );
 }
 
+/** What was brought back, with how to get it; the other files of its folder below. */
 function Artifacts(props: { run: IRun }): JSX.Element | null {
   const { trans } = useLepton();
   const { run } = props;
-  if (!run.artifacts?.length) {
-    return null;
-  }
+  const files = run.artifacts ?? [];
+  const fileOf = (name: string) =>
+    files.find(file => file.name.replace(/^values\//, '').replace(/\.[^.]*$/, '') === name);
+  const rest = files.filter(file => !file.name.startsWith('values/'));
   return (
-    <Section title={trans.__('Values brought back')}>
-      <ul className="lp-Values">
-        {run.artifacts.map(({ name, bytes: size }) => {
-          const code = `lepton.run("${run.id}").values["${name}"]`;
-          return (
-            <li key={name}>
-              <b title={name}>{name}</b>
-              <span className="lp-Dim">{bytes(size)}</span>
-              <code title={code}>{code}</code>
-              <Copy label={trans.__('Copy')} text={() => code} />
-            </li>
-          );
-        })}
-      </ul>
-    </Section>
+    <>
+      {run.values.length > 0 && (
+        <Section title={trans.__('Values brought back')} note={String(run.values.length)}>
+          <ul className="lp-Values">
+            {run.values.map(name => {
+              const code = `lepton.run("${run.id}").values["${name}"]`;
+              return (
+                <li key={name}>
+                  <div>
+                    <b title={name}>{name}</b>
+                    <span className="lp-Dim">{bytes(fileOf(name)?.bytes)}</span>
+                    <Copy label={trans.__('Copy code')} text={() => code} />
+                  </div>
+                  <code>{code}</code>
+                </li>
+              );
+            })}
+          </ul>
+        </Section>
+      )}
+      {rest.length > 0 && (
+        <Fold
+          title={trans.__('Files')}
+          note={bytes(rest.reduce((sum, file) => sum + file.bytes, 0))}
+        >
+          <Facts facts={rest.map((file): Fact => [file.name, bytes(file.bytes)])} />
+          {run.folder && <p className="lp-Dim lp-Path">{run.folder}</p>}
+        </Fold>
+      )}
+    </>
   );
 }
 

@@ -57,11 +57,26 @@ export function number(value: unknown): string {
     return Math.abs(value) < 1e9 ? String(value) : value.toExponential(3);
   }
   const size = Math.abs(value);
-  if (size >= 1e-4 && size < 1e6) {
-    const text = value.toPrecision(4);
-    return text.includes('e') ? String(Number(text)) : text;
+  return size >= 1e-4 && size < 1e6
+    ? String(Number(value.toPrecision(4)))
+    : tidy(value.toExponential(3));
+}
+
+/** The values of one column, all with as many decimals as the one that needs most. */
+export function numbers(values: readonly unknown[]): string[] {
+  const texts = values.map(number);
+  const isFloat = values.map(v => typeof v === 'number' && Number.isFinite(v));
+  const decimals = Math.max(
+    0,
+    ...texts.map((text, i) => (isFloat[i] ? (text.split('.')[1]?.length ?? 0) : 0))
+  );
+  if (decimals > 6 || texts.some((text, i) => isFloat[i] && text.includes('e'))) {
+    return texts;
   }
-  return tidy(value.toExponential(3));
+  const whole = values.every(v => typeof v !== 'number' || Number.isInteger(v));
+  return texts.map((text, i) =>
+    isFloat[i] && !whole ? (values[i] as number).toFixed(decimals) : text
+  );
 }
 
 function tidy(text: string): string {

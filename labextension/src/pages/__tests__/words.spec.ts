@@ -1,4 +1,4 @@
-import { bytes, duration, moment, number, percent, shape } from '../words';
+import { bytes, duration, moment, number, numbers, percent, shape } from '../words';
 
 it('writes sizes', () => {
   expect([312, 47_040_080, 999_960, 1.5e12].map(bytes)).toEqual([
@@ -28,7 +28,7 @@ it('writes numbers with as many digits as a comparison needs', () => {
     'relu',
     'True',
     '–',
-    '0.5000',
+    '0.5',
     'NaN'
   ]);
 });
@@ -43,4 +43,10 @@ it('writes the date only where it is not today', () => {
   const noon = new Date(2026, 5, 1, 12, 0, 5).getTime() / 1000;
   expect(moment(noon, noon + 60)).toBe('12:00:05');
   expect(moment(noon, noon + 86400)).toBe('2026-06-01 12:00');
+});
+
+it('gives the numbers of a column equal decimals', () => {
+  expect(numbers([0.325, 0.34041, null])).toEqual(['0.3250', '0.3404', '–']);
+  expect(numbers([1e-5, 0.5])).toEqual(['1e-5', '0.5']);
+  expect(numbers([16, 128])).toEqual(['16', '128']);
 });
