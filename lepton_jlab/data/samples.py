@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -57,6 +58,44 @@ def samples(dataset: Dataset, start: int = 0, count: int = 12) -> dict[str, Any]
     rows = zip(range(start, stop), images, texts, labels, strict=True)
     keys = ("index", "image", "text", "label")
     return {"kind": kind, "samples": [dict(zip(keys, row, strict=True)) for row in rows]}
+
+
+def label_counts(dataset: Dataset, most: int = preview.LABELS) -> dict[str, Any] | None:
+    """Count the samples of each label, or of each stretch of the numbers that are to be predicted.
+
+    Parameters
+    ----------
+    dataset
+        Which.
+    most
+        Labels that are read, from the first on.
+
+    Returns
+    -------
+    dict or None
+        ``names``, ``counts``, ``samples`` (how many were counted) and ``of`` (how many there are);
+        None where no array is ``y``, or where its samples have many values or too many labels.
+    """
+    name = dataset.roles.get("y")
+    if name is None or not len(dataset):
+        return None
+    column = dataset.arrays[name]
+    one_hot = column.ndim == 2 and dataset.classes and column.shape[1] == len(dataset.classes)
+    if not one_hot and column.shape[1:] not in ((), (1,)):
+        return None
+    found = column.read(0, min(most, len(column)))
+    found = found.argmax(axis=1) if one_hot else found.reshape(-1)
+    if found.dtype.kind == "f":
+        found = found[np.isfinite(found)]
+        counts, edges = np.histogram(found, bins=min(20, max(1, len(np.unique(found)))))
+        names = [f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)]
+    else:
+        labels, counts = np.unique(found, return_counts=True)
+        if len(labels) > preview.CLASSES:
+            return None
+        names = [preview.label(label, dataset.classes) for label in labels]
+    shown = {"names": names, "counts": counts.tolist()}
+    return {**shown, "samples": int(counts.sum()), "of": len(dataset)}
 
 
 def _kind(dataset: Dataset) -> tuple[Kind, Column | None]:

@@ -212,6 +212,20 @@ ROUTES: tuple[Route, ...] = (
         needed=("path",),
     ),
     Route(
+        *("GET", "datasets/labels", datasets.labels, "How many samples each label has.", "Labels"),
+        pool="data",
+        limit=30,
+        query={"path": PATH},
+        needed=("path",),
+    ),
+    Route(
+        *("GET", "datasets/diff", datasets.diff, "What differs between versions.", "Difference"),
+        pool="data",
+        limit=60,
+        query={"path": PATH, "old": NAME, "new": NAME},
+        needed=("path", "old"),
+    ),
+    Route(
         *("GET", "datasets/versions", datasets.versions, "Its versions.", "Versions"),
         pool="data",
         limit=30,

@@ -195,6 +195,29 @@ COMPONENTS: dict[str, Schema] = {
             ),
         }
     ),
+    "Labels": record(
+        {
+            "labels": maybe(
+                record(
+                    {
+                        "names": listed(text()),
+                        "counts": listed(whole(0)),
+                        "samples": whole(0),
+                        "of": whole(0),
+                    }
+                )
+            )
+        }
+    ),
+    "Difference": record(
+        {
+            "old": text(),
+            "new": MAYBE_TEXT,
+            "same": FLAG,
+            "arrays": listed(record({"array": text(), "change": text()})),
+            "attributes": listed({"type": "object"}),
+        }
+    ),
     "Versions": record({"versions": listed(record({"name": text()}))}),
     "Model": record(
         {

@@ -37,6 +37,20 @@ def preview(lab: Lab, path: str, count: int = 12, start: int = 0) -> dict[str, A
     return samples(_open(lab, path), start, count)
 
 
+def labels(lab: Lab, path: str) -> dict[str, Any]:
+    """Count the labels of a dataset."""
+    from lepton_jlab.data.samples import label_counts
+
+    return {"labels": label_counts(_open(lab, path))}
+
+
+def diff(lab: Lab, path: str, old: str, new: str | None = None) -> dict[str, Any]:
+    """Compare two versions of a dataset, or one with the dataset as it is."""
+    from lepton_jlab.data.storage import diff
+
+    return diff(_folder(lab, path), old, new)
+
+
 def versions(lab: Lab, path: str) -> dict[str, Any]:
     """Return the versions of a dataset."""
     from lepton_jlab.data.storage import sizes, versions
