@@ -1,4 +1,8 @@
-"""Connection files: how kernels, servers and terminals find the clusters of this machine."""
+"""Connection files: how kernels, servers and terminals find the detached processes of this user.
+
+Those are the hosts of clusters, which the functions of this module are about, and endpoints of
+models; `Files` is the same for either.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import re
 import select
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,116 +21,150 @@ import psutil
 from lepton_jlab.config import runtime_folder
 from lepton_jlab.errors import ClusterError, NotFoundError, UsageError, suggestion
 
-_PREFIX = "lepton-cluster-"
 _handles: dict[tuple[int, float], int] = {}  # pidfds of living hosts, readable once they end
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-def path_of(name: str) -> Path:
-    """Return where the connection file of cluster `name` is, or would be.
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The connection files of one kind of process, with what messages say about it.
 
-    Raises
-    ------
-    UsageError
-        When `name` cannot be a part of a file's name.
+    Attributes
+    ----------
+    noun
+        What it is called: ``cluster``.
+    taken, absent
+        What to do when a name is taken, or nobody has it; ``{name}`` stands for it.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be a cluster's name. Use letters, digits, '_', '.' and '-'."
-        )
-    return runtime_folder() / f"{_PREFIX}{name}.json"
 
+    noun: str
+    taken: str
+    absent: str
 
-def names() -> list[str]:
-    """Return the names of all connection files, oldest first, without looking into them."""
-    files = runtime_folder().glob(f"{_PREFIX}*.json")
-    return [f.stem.removeprefix(_PREFIX) for f in sorted(files, key=_age)]
+    @property
+    def _prefix(self) -> str:
+        return f"lepton-{self.noun}-"
 
+    def path_of(self, name: str) -> Path:
+        """Return where the connection file of `name` is, or would be.
 
-def claim(name: str, info: dict[str, Any]) -> None:
-    """Take `name` for this process, so that no two hosts share it.
+        Raises
+        ------
+        UsageError
+            When `name` cannot be a part of a file's name.
+        """
+        if not _NAME.fullmatch(name):
+            owner = f"{_article(self.noun)}'s"
+            raise UsageError(
+                f"{name!r} cannot be {owner} name. Use letters, digits, '_', '.' and '-'."
+            )
+        return runtime_folder() / f"{self._prefix}{name}.json"
 
-    Raises
-    ------
-    ClusterError
-        When a living host has it already.
-    """
-    temporary = _write_temporary(info)
-    try:
-        refuse_taken(name)
-        os.link(temporary, path_of(name))
-    except FileExistsError:
-        raise ClusterError(f"A cluster named {name!r} is being started right now.") from None
-    finally:
-        temporary.unlink()
+    def names(self) -> list[str]:
+        """Return the names of all files, oldest first, without looking into them."""
+        files = runtime_folder().glob(f"{self._prefix}*.json")
+        return [f.stem.removeprefix(self._prefix) for f in sorted(files, key=_age)]
 
+    def claim(self, name: str, info: dict[str, Any]) -> None:
+        """Take `name` for this process, so that no two share it.
 
-def refuse_taken(name: str) -> None:
-    """Raise a ClusterError when a living host has that name."""
-    if read(name) is not None:
-        raise ClusterError(
-            f"A cluster named {name!r} runs already. Use it: %lepton cluster use {name}, "
-            f"stop it: %lepton cluster stop {name}, or choose another --name."
-        )
+        Raises
+        ------
+        ClusterError
+            When a living process has it already.
+        """
+        temporary = _write_temporary(info)
+        try:
+            self.refuse_taken(name)
+            os.link(temporary, self.path_of(name))
+        except FileExistsError:
+            raise ClusterError(
+                f"{_article(self.noun).capitalize()} named {name!r} is being started right now."
+            ) from None
+        finally:
+            temporary.unlink()
 
+    def refuse_taken(self, name: str) -> None:
+        """Raise a ClusterError when a living process has that name."""
+        if self.read(name) is not None:
+            raise ClusterError(
+                f"{_article(self.noun).capitalize()} named {name!r} runs already. "
+                f"{self.taken.format(name=name)}"
+            )
 
-def write(name: str, info: dict[str, Any]) -> None:
-    """Replace the connection file of `name`, readable by this user alone."""
-    _write_temporary(info).replace(path_of(name))
+    def write(self, name: str, info: dict[str, Any]) -> None:
+        """Replace the file of `name`, readable by this user alone."""
+        _write_temporary(info).replace(self.path_of(name))
 
+    def remove(self, name: str) -> None:
+        """Remove the file of `name`, if it is there."""
+        self.path_of(name).unlink(missing_ok=True)
 
-def remove(name: str) -> None:
-    """Remove the connection file of `name`, if it is there."""
-    path_of(name).unlink(missing_ok=True)
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return what the file of `name` says, or None when its process is dead.
 
-
-def read(name: str) -> dict[str, Any] | None:
-    """Return what the file of `name` says, or None when its host is dead (what it left is cleared).
-
-    The process is looked at, not the address: connecting to a dead scheduler blocks for 30 s.
-    """
-    path = path_of(name)
-    try:
-        info: dict[str, Any] = json.loads(path.read_text())
-        if process_lives(info["pid"], info["created"]):
-            return info
-        shutil.rmtree(info["scratch"], ignore_errors=True)
-    except FileNotFoundError:
+        What the dead left is cleared. The process is looked at, not the address: connecting to a
+        dead scheduler blocks for 30 s.
+        """
+        path = self.path_of(name)
+        try:
+            info: dict[str, Any] = json.loads(path.read_text())
+            if process_lives(info["pid"], info["created"]):
+                return info
+            shutil.rmtree(info["scratch"], ignore_errors=True)
+        except FileNotFoundError:
+            return None
+        except (json.JSONDecodeError, KeyError, TypeError):
+            pass  # no host wrote that
+        path.unlink(missing_ok=True)
+        self.log_of(name).unlink(missing_ok=True)
         return None
-    except (json.JSONDecodeError, KeyError, TypeError):
-        pass  # no host wrote that
-    path.unlink(missing_ok=True)
-    path.with_suffix(".log").unlink(missing_ok=True)
-    return None
+
+    def log_of(self, name: str) -> Path:
+        """Return where the process of that name writes its log."""
+        return self.path_of(name).with_suffix(".log")
+
+    def find(self, name: str) -> dict[str, Any]:
+        """Return what the file of a living process says.
+
+        Raises
+        ------
+        NotFoundError
+            When none has that name.
+        """
+        info = self.read(name)
+        if info is None:
+            raise self.not_found(name)
+        return info
+
+    def living(self) -> list[dict[str, Any]]:
+        """Return what the files of all living say, oldest first; files of the dead are cleared."""
+        return [info for name in self.names() if (info := self.read(name)) is not None]
+
+    def not_found(self, name: str) -> NotFoundError:
+        """Make the error that says which there are instead."""
+        running = [info["name"] for info in self.living()]
+        listed = ", ".join(map(repr, running)) or "none"
+        return NotFoundError(
+            f"No {self.noun} named {name!r}.{suggestion(name, running)} Running: {listed}. "
+            f"{self.absent.format(name=name)}"
+        )
 
 
-def find(name: str) -> dict[str, Any]:
-    """Return what the connection file of a living cluster says.
-
-    Raises
-    ------
-    NotFoundError
-        When no living cluster has that name.
-    """
-    info = read(name)
-    if info is None:
-        raise not_found(name)
-    return info
-
-
-def living() -> list[dict[str, Any]]:
-    """Return what all living hosts' files say, oldest first; files of the dead are cleared."""
-    return [info for name in names() if (info := read(name)) is not None]
-
-
-def not_found(name: str) -> NotFoundError:
-    """Make the error that says which clusters there are instead."""
-    running = [info["name"] for info in living()]
-    listed = ", ".join(map(repr, running)) or "none"
-    return NotFoundError(
-        f"No cluster named {name!r}.{suggestion(name, running)} Running: {listed}. "
-        f"Start one: %lepton cluster start --name {name}"
-    )
+CLUSTERS = Files(
+    "cluster",
+    "Use it: %lepton cluster use {name}, stop it: %lepton cluster stop {name}, or choose another "
+    "--name.",
+    "Start one: %lepton cluster start --name {name}",
+)
+path_of, names, claim, refuse_taken = (
+    CLUSTERS.path_of,
+    CLUSTERS.names,
+    CLUSTERS.claim,
+    CLUSTERS.refuse_taken,
+)
+write, remove, read, find = CLUSTERS.write, CLUSTERS.remove, CLUSTERS.read, CLUSTERS.find
+living, not_found = CLUSTERS.living, CLUSTERS.not_found
 
 
 def process_lives(pid: int, created: float) -> bool:
@@ -152,6 +191,10 @@ def process_lives(pid: int, created: float) -> bool:
         else:
             os.close(handle)
     return lives
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _age(path: Path) -> float:

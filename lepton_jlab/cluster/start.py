@@ -1,4 +1,4 @@
-"""Start a cluster host, follow it until it is ready, and leave nothing if it fails."""
+"""Start a detached process, follow it until it is ready, and leave nothing if it fails."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from lepton_jlab import errors
 from lepton_jlab.cluster import connection
@@ -30,12 +31,43 @@ def start_host(plan: Plan, progress: Callable[[str], None]) -> None:
         When it failed or took too long; the end of its log is in the message. KeyboardInterrupt
         ends the half-started host, too.
     """
-    log = log_of(plan.name)
+    start("lepton_jlab.cluster.host", connection.CLUSTERS, plan.name, asdict(plan), progress)
+
+
+def log_of(name: str) -> Path:
+    """Return where the host of cluster `name` writes its log."""
+    return connection.CLUSTERS.log_of(name)
+
+
+def start(
+    module: str,
+    files: connection.Files,
+    name: str,
+    document: dict[str, Any],
+    progress: Callable[[str], None],
+) -> None:
+    """Start a detached process and return when it says that it is ready.
+
+    Parameters
+    ----------
+    module : str
+        What it runs: it reads `document` from its standard input, and reports in JSON lines on the
+        descriptor that is its argument.
+    files : Files
+        Where it puts its connection file, and its log beside.
+
+    Raises
+    ------
+    ClusterError
+        When it failed or took too long; the end of its log is in the message. KeyboardInterrupt
+        ends what has half started, too.
+    """
+    log = files.log_of(name)
     read_end, write_end = os.pipe()
     with log.open("wb") as output:
         log.chmod(0o600)
         host = subprocess.Popen(
-            [sys.executable, "-m", "lepton_jlab.cluster.host", str(write_end)],
+            [sys.executable, "-m", module, str(write_end)],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -47,23 +79,22 @@ def start_host(plan: Plan, progress: Callable[[str], None]) -> None:
     try:
         assert host.stdin is not None
         with host.stdin as stdin:
-            stdin.write(json.dumps(asdict(plan)).encode())
+            stdin.write(json.dumps(document).encode())
         with os.fdopen(read_end, "r") as report:
-            _follow(host, report.fileno(), plan, progress)
+            _follow(host, report.fileno(), files, name, progress)
     except BaseException:
         _end(host)
-        connection.read(plan.name)  # clears what a host leaves that had to be killed
+        files.read(name)  # clears what a host leaves that had to be killed
         log.unlink(missing_ok=True)
         raise
 
 
-def log_of(name: str) -> Path:
-    """Return where the host of cluster `name` writes its log."""
-    return connection.path_of(name).with_suffix(".log")
-
-
 def _follow(
-    host: subprocess.Popen[bytes], report: int, plan: Plan, progress: Callable[[str], None]
+    host: subprocess.Popen[bytes],
+    report: int,
+    files: connection.Files,
+    name: str,
+    progress: Callable[[str], None],
 ) -> None:
     end = time.monotonic() + settings().start_timeout
     pending = b""
@@ -72,7 +103,7 @@ def _follow(
         while selector.select(max(0.0, end - time.monotonic())):
             part = os.read(report, 65536)
             if not part:
-                raise ClusterError(_failure(plan.name, f"ended with status {host.wait()}"))
+                raise ClusterError(_failure(files, name, f"ended with status {host.wait()}"))
             *lines, pending = (pending + part).split(b"\n")
             for line in map(json.loads, lines):
                 if "ready" in line:
@@ -80,13 +111,15 @@ def _follow(
                 if "error" in line:
                     raise getattr(errors, line["kind"], ClusterError)(line["error"])
                 progress(line["progress"])
-    raise ClusterError(_failure(plan.name, f"was not ready in {settings().start_timeout:g} s"))
+    limit = f"was not ready in {settings().start_timeout:g} s"
+    raise ClusterError(_failure(files, name, limit))
 
 
-def _failure(name: str, what: str) -> str:
-    tail = log_of(name).read_text(errors="replace").splitlines()[-_LOG_LINES:]
+def _failure(files: connection.Files, name: str, what: str) -> str:
+    tail = files.log_of(name).read_text(errors="replace").splitlines()[-_LOG_LINES:]
     shown = "\n".join(f"    {line}" for line in tail) or "    (it wrote nothing)"
-    return f"The host of cluster {name!r} {what}. The end of its log:\n{shown}"
+    process = "host of cluster" if files is connection.CLUSTERS else files.noun
+    return f"The {process} {name!r} {what}. The end of its log:\n{shown}"
 
 
 def _end(host: subprocess.Popen[bytes]) -> None:
