@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from lepton_jlab.data import mix as mix
     from lepton_jlab.data import open_dataset as open_dataset
     from lepton_jlab.errors import LeptonError as LeptonError
+    from lepton_jlab.models import Endpoint as Endpoint
     from lepton_jlab.models import Model as Model
+    from lepton_jlab.models import batched as batched
+    from lepton_jlab.models import deploy as deploy
+    from lepton_jlab.models import endpoint as endpoint
+    from lepton_jlab.models import endpoints as endpoints
     from lepton_jlab.models import export_model as export_model
     from lepton_jlab.models import model as model
     from lepton_jlab.models import save_model as save_model
@@ -36,7 +41,10 @@ _HOMES = {
     "lepton_jlab.cluster": ("Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"),
     "lepton_jlab.data": ("Dataset", "import_dataset", "mix", "open_dataset"),
     "lepton_jlab.errors": ("LeptonError",),
-    "lepton_jlab.models": ("Model", "export_model", "model", "save_model"),
+    "lepton_jlab.models": (
+        *("Endpoint", "Model", "batched", "deploy", "endpoint", "endpoints"),
+        *("export_model", "model", "save_model"),
+    ),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

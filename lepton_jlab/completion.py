@@ -173,6 +173,10 @@ def _candidates(kind: Kind, word: str, namespace: Mapping[str, Any]) -> list[str
         from lepton_jlab.runs.records import recent_keys
 
         return _starting([*_run_variables(namespace), *recent_keys(_RECENT)], word)
+    if kind == "endpoint":
+        from lepton_jlab.models.serving.connection import ENDPOINTS
+
+        return _starting(ENDPOINTS.names(), word)
     if kind == "model":
         from lepton_jlab.models.places import names as model_names
 

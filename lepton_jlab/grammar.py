@@ -9,7 +9,9 @@ from typing import Any, Literal
 from lepton_jlab.readers import ENGINES, engine, identifier, names, positive, pushed, sweep, whole
 
 Place = Literal["line", "cell", "terminal"]
-Kind = Literal["", "cluster", "run", "dataset", "source", "file", "variable", "model", "words"]
+Kind = Literal[
+    "", "cluster", "endpoint", "run", "dataset", "source", "file", "variable", "model", "words"
+]
 
 EVERYWHERE: tuple[Place, ...] = ("line", "cell", "terminal")
 CODECS = (
@@ -19,6 +21,7 @@ CODECS = (
 GOALS = ("balanced", "speed", "size")
 EXPORTS = ("litert", "onnx", "savedmodel", "edge")
 QUANTIZE = ("none", "dynamic", "int8")
+RUNTIMES = ("auto", "savedmodel", "keras", "litert", "onnx")
 TIERS = ("auto", "hot", "warm", "cold")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
@@ -123,6 +126,33 @@ DATASET = argument("PATH", help="folder of the dataset", completes="dataset")
 RUNS = argument("ID", help=WHICH, count="+", completes="run")
 MODEL = argument("NAME", help="which model", completes="model")
 VERSION = argument("NAME", metavar="NAME[:VERSION]", help="which model", completes="model")
+
+SERVING = (
+    option("--workers", metavar="N", help="processes (default: as before, else 1)", read=positive),
+    option(
+        "--port", metavar="P", help="where it listens (default: a free one)", default=0, read=whole
+    ),
+    option(
+        "--host",
+        metavar="H",
+        help="another address than 127.0.0.1 is reached by other machines, in plain HTTP",
+        default="127.0.0.1",
+    ),
+    option(
+        "--runtime",
+        metavar="|".join(RUNTIMES),
+        help="auto races those that can serve the model, on its stored samples",
+        choices=RUNTIMES,
+        default="auto",
+    ),
+    option("--timeout", metavar="T", help="for each request (default: 30s)", default="30s"),
+    option(
+        "--queue", metavar="N", help="requests that may wait; then 503", read=positive, default=1024
+    ),
+    option("--max-request", metavar="SIZE", help="of one request; then 413", default="64MiB"),
+    option("--idle-timeout", metavar="T", help="stop when unused for so long (default: never)"),
+    switch("--allow-nan", help="let NaN and infinity through to the model"),
+)
 
 COMMANDS: tuple[Command, ...] = (
     command(
@@ -485,6 +515,41 @@ COMMANDS: tuple[Command, ...] = (
             completes="file",
         ),
         FORCE,
+    ),
+    command(
+        "model deploy",
+        "Serve a model over HTTP, or change what its endpoint serves without losing a request.",
+        VERSION,
+        *SERVING,
+        OUT,
+    ),
+    command("model endpoints", "List the endpoints that run, with their addresses and logs."),
+    command(
+        "model stop",
+        "Stop an endpoint, once it has answered what it was asked.",
+        argument("NAME", help="which", count="?", completes="endpoint", excludes="which"),
+        switch("--all", help="every endpoint of yours", excludes="which"),
+    ),
+    command(
+        "serve",
+        "Serve the functions of a cell, or of a file, as typed HTTP handlers, with batching.",
+        argument("NAME", help="what to call the endpoint", completes="endpoint"),
+        argument(
+            "FILE",
+            help="a Python file",
+            completes="file",
+            places=("line", "terminal"),
+            elsewhere="the cell itself is what is served",
+        ),
+        option(
+            "--model",
+            metavar="NAME[:VERSION]",
+            help="a model that the functions know as `model`, served beside",
+            completes="model",
+        ),
+        *SERVING,
+        OUT,
+        places=EVERYWHERE,
     ),
     Command(
         ("help",),

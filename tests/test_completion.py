@@ -61,8 +61,8 @@ def test_every_command_and_option_can_be_reached():
                 assert option.flags[-1] in complete(command.words, "--", place)
 
 
-def test_a_cell_is_offered_run_alone():
-    assert complete([], "", "cell") == ["run"]
+def test_a_cell_is_offered_run_and_serve():
+    assert complete([], "", "cell") == ["run", "serve"]
 
 
 def test_options_given_already_are_not_offered_again():

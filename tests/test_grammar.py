@@ -131,8 +131,9 @@ def test_an_address_is_an_engine():
 # ---- places
 
 
-def test_only_run_takes_a_cell():
+def test_only_run_and_serve_take_a_cell():
     assert read("run --wait", "cell").wait
+    assert read("serve tagger --model fashion", "cell").model == "fashion"
     assert "no cell" in refused("cluster info", "cell")
     assert "%%lepton run" in refused("", "cell")
 

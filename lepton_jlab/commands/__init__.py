@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from lepton_jlab.commands import cluster, data, models, runs, storage, tiers
+from lepton_jlab.commands import cluster, data, models, runs, serving, storage, tiers
 from lepton_jlab.commands.result import ACTIONS, Context, Result, action, spoken
 from lepton_jlab.parsing import help_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "models",
     "perform",
     "runs",
+    "serving",
     "spoken",
     "storage",
     "tiers",

@@ -33,7 +33,7 @@ def run(args: Namespace, context: Context) -> Result:
         if name in sweep:
             raise UsageError(f"--sweep {name} is given twice. Put all its values into one.")
         sweep[name] = values
-    file = _file(args.file) if getattr(args, "file", None) else None
+    file = source_file(args.file) if getattr(args, "file", None) else None
     with _importing_from(file.parent if file else None):
         work = submit(
             file.read_text() if file else context.code,
@@ -235,7 +235,8 @@ def _value_file(run: Run, name: str) -> str:
     return str(next((Path(run.to_dict()["folder"]) / "values").glob(f"{name}.*")))
 
 
-def _file(name: str) -> Path:
+def source_file(name: str) -> Path:
+    """Return the path of a Python file; UsageError if there is none."""
     path = Path(name).expanduser().absolute()
     if not path.is_file():
         near = suggestion(path.name, (p.name for p in path.parent.glob("*.py")))

@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from lepton_jlab.models.registry import Model as Model
     from lepton_jlab.models.registry import model as model
     from lepton_jlab.models.saving import save_model as save_model
+    from lepton_jlab.models.serving import Endpoint as Endpoint
+    from lepton_jlab.models.serving import deploy as deploy
+    from lepton_jlab.models.serving import endpoint as endpoint
+    from lepton_jlab.models.serving import endpoints as endpoints
+    from lepton_jlab.models.serving.cells import batched as batched
     from lepton_jlab.models.version import Version as Version
 
 _HOME = {
+    "Endpoint": "serving",
     "Model": "registry",
     "Version": "version",
+    "batched": "serving.cells",
+    "deploy": "serving",
+    "endpoint": "serving",
+    "endpoints": "serving",
     "export_model": "exporting.export",
     "model": "registry",
     "save_model": "saving",

@@ -112,7 +112,7 @@ class Model:
             "name": self.name,
             "promoted": self.promoted,
             "versions": [version.to_dict() for version in self.versions],
-            "endpoint": None,
+            "endpoint": _endpoint(self.name),
         }
 
     def _repr_html_(self) -> str:
@@ -124,6 +124,18 @@ class Model:
         there = places.numbers(self.name)
         listed = ", ".join(map(str, there))
         return f"<Model {self.name}: versions {listed}; promoted {self.promoted}>"
+
+
+def _endpoint(name: str) -> dict[str, Any] | None:
+    """Return what serves a model, without its token: documents of models go to browsers."""
+    from lepton_jlab.models.serving.deploying import endpoints
+
+    for endpoint in endpoints():
+        document = endpoint.to_dict()
+        if document["model"] == name:
+            del document["token"]
+            return document
+    return None
 
 
 def models() -> list[Model]:

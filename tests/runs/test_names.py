@@ -36,6 +36,7 @@ from lepton_jlab.runs.capture.names import analyse, check_missing, check_sweep
         ("match p:\n  case 1: m = 1\n  case _: m = 2\nm", "p"),
         ("match p:\n  case 1: m = 1\nm", "p m"),
         # scopes in the cell
+        ("def top(a):\n  global g\n  g = b = a\n  return b + c\ntop(1)", "c"),
         ("def f(a, b=d, *c: T) -> R:\n  e = a + b + g\n  return e, c", "d T R g"),
         ("def f():\n  return later\nlater = 1\nf()", ""),
         ("def f():\n  return f()", ""),

@@ -248,11 +248,15 @@ class Flow(ast.NodeVisitor):
                 line = lines.get(name, node.lineno)
                 if not symbol.is_global() or name == "__class__":
                     continue
+                # Python takes a function called `top` for the module, and its names for globals.
+                inner = table.get_type() != "module"
+                if inner and symbol.is_local() and not symbol.is_declared_global():
+                    continue
                 if symbol.is_referenced() and now:
                     self._read(name, line)
                 elif symbol.is_referenced():
                     self._later.setdefault(name, line)
-                if symbol.is_assigned() and table.get_type() != "module":
+                if symbol.is_assigned() and inner:
                     if now:  # a walrus in a comprehension binds in the cell
                         self._bind(name, line)
                     else:
