@@ -267,9 +267,9 @@ class Endpoint:
 
     def _title(self) -> str:
         info = self._info
-        model = f" {info['model']}:{info['model_version']}" if info["model"] else ""
+        model = f" {info['model']}:{info['model_version']}," if info["model"] else ""
         workers = info["workers"]
-        return f"endpoint {self.name}:{model}, {workers} worker{'s' * (workers != 1)}"
+        return f"endpoint {self.name}:{model} {workers} worker{'s' * (workers != 1)}"
 
     def __repr__(self) -> str:
         return "\n".join([self._title(), *(f"  {key}: {text}" for key, text in self._lines())])

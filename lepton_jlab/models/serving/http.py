@@ -404,7 +404,9 @@ class Connection(asyncio.Protocol):
             self.abort()
         elif self._in_head or self._request is not None:
             self._in_head = False
-            self._request = None
+            if self._request is not None:
+                self._let_go(self._request)
+                self._request = None
             self._fail(refuse(408, "The request was not sent in time."))
         else:
             self._transport.close()

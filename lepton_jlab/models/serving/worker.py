@@ -70,7 +70,7 @@ def load_model(work: Work) -> tuple[Any, float | None]:
     """Load and warm a model; also return how far it is off its stored answers, if there are any."""
     from lepton_jlab.models.serving import runtimes
     from lepton_jlab.models.serving.engine import Engine
-    from lepton_jlab.models.serving.race import difference_of, differences
+    from lepton_jlab.models.serving.race import difference_of, stored
     from lepton_jlab.models.serving.versions import signature_of
     from lepton_jlab.models.version import Version
 
@@ -78,7 +78,7 @@ def load_model(work: Work) -> tuple[Any, float | None]:
     run = runtimes.load(version, work.candidate, Path(work.file), work.threads)
     signature = signature_of(version, runtimes.runtime_of(work.candidate), work.allow_nan)
     engine = Engine(signature, run, version.recipe)
-    inputs, _ = differences(version)
+    inputs, _ = stored(version)
     for rows in (1, 2, 4, 8, 16, 32):
         run(_repeated(inputs, rows))
     return engine, difference_of(version, run)

@@ -18,6 +18,7 @@ from lepton_jlab.models.serving.tensors import Arrays
 if TYPE_CHECKING:
     from lepton_jlab.models.version import Version
 
+KERAS = "model.keras"
 Run = Callable[[Arrays], Arrays]
 
 RUNTIMES = ("auto", "savedmodel", "keras", "litert", "onnx")
@@ -31,10 +32,9 @@ _NEEDS = {"litert": ("ai_edge_litert", "litert"), "onnx": ("onnxruntime", "onnx"
 
 
 def available(version: Version) -> dict[str, Path]:
-    """Return what can serve a version here: the runtime, or the export for it, and its file."""
-    found = {"savedmodel": version.folder, "keras": version.folder / "model.keras"}
-    if not find_spec("tensorflow"):
-        found.clear()
+    """Return what can race to serve a version here: runtime, or export for it, and its file."""
+    # Keras computes what the SavedModel does, by the same kernels: it takes no part in races.
+    found = {"savedmodel": version.folder} if find_spec("tensorflow") else {}
     for export in version.exports:
         kind = runtime_of(export["name"])
         if kind in _NEEDS and find_spec(_NEEDS[kind][0]):
@@ -58,6 +58,8 @@ def chosen(version: Version, runtime: str) -> tuple[str, Path]:
         If the runtime is not installed.
     """
     found = available(version)
+    if "savedmodel" in found:
+        found["keras"] = version.folder / KERAS
     for name in (runtime, *sorted(found)):
         if name in found and runtime_of(name) == runtime:
             return name, found[name]
