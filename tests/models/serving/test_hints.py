@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Optional, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import jsonschema
 import numpy as np
@@ -45,7 +45,7 @@ GOOD = [
     (tuple[int, str], [1, "a"], (1, "a")),
     (tuple[float, ...], [1, 2], (1.0, 2.0)),
     (dict[str, float], {"a": 1}, {"a": 1.0}),
-    (Optional[int], None, None),
+    (int | None, None, None),
     (int | str, "a", "a"),
     (Literal["a", 1], 1, 1),
     (Annotated[int, "years"], 3, 3),

@@ -15,7 +15,7 @@ from lepton_jlab.models.serving.tensors import Signature, Tensor
 
 from .wire import Wire, listening, post
 
-TOKEN = "right-token"  # noqa: S105
+TOKEN = "right-token"
 SIGNATURE = Signature(
     "one", 3, (Tensor("x", (None, 2), "float32"),), (Tensor("y", (None, 2), "float32"),)
 )
