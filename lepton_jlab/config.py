@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import uuid
 from functools import cache
 from pathlib import Path
 
@@ -82,6 +84,14 @@ def runtime_folder() -> Path:
 def data_folder() -> Path:
     """Return the folder of run records, in the Jupyter data directory."""
     return private_folder(Path(jupyter_data_dir()) / "lepton")
+
+
+def installation() -> str:
+    """Return a word that tells this user's Jupyter data directory from all others."""
+    file = data_folder() / "installation"
+    with contextlib.suppress(FileExistsError), file.open("x") as made:
+        made.write(uuid.uuid4().hex)
+    return file.read_text()
 
 
 @cache

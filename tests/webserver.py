@@ -1,8 +1,8 @@
 """A web server over a folder, in a process of its own: a slow link, and faults on demand.
 
-It speaks HTTP/1.1 with keep-alive and byte ranges, and lists folders as S3 lists buckets. Every
-request waits `delay` seconds, all bodies share `rate` bytes a second as they would on one link, and
-rules make chosen requests go wrong.
+It speaks HTTP/1.1 with keep-alive and byte ranges, and lists, writes and deletes as S3 does, each
+folder being a bucket. Every request waits `delay` seconds, all bodies share `rate` bytes a second
+as they would on one link, and rules make chosen requests go wrong.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import email.utils
 import hashlib
+import html
 import http.client
 import json
 import re
@@ -137,7 +138,7 @@ class _Site:
                 self.active += 1
                 self.most = max(self.most, self.active)
                 try:
-                    await self.answer(writer, method, path, headers)
+                    await self.answer(writer, method, path, headers, body)
                 finally:
                     self.active -= 1
         writer.close()
@@ -192,8 +193,29 @@ class _Site:
         text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{said}</ListBucketResult>"
         return text.encode(), '"list"', 0.0
 
+    def change(self, method: str, path: str, body: bytes) -> bytes:
+        """Write an object, or delete one or those that a request lists; return the answer."""
+        where, _, query = path.lstrip("/").partition("?")
+        if method == "PUT":
+            (self.folder / where).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / where).write_bytes(body)
+        elif query == "delete":
+            keys = re.findall(r"<Key>(.*?)</Key>", body.decode())
+            for key in keys:
+                (self.folder / where / html.unescape(key)).unlink(missing_ok=True)
+            gone = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+            return f"<DeleteResult>{gone}</DeleteResult>".encode()
+        else:
+            (self.folder / where).unlink(missing_ok=True)
+        return b""
+
     async def answer(
-        self, writer: asyncio.StreamWriter, method: str, path: str, headers: dict[str, str]
+        self,
+        writer: asyncio.StreamWriter,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
     ) -> None:
         rule = self.rule(path)
         if self.delay:
@@ -203,6 +225,10 @@ class _Site:
         if rule["kind"] == "status":
             extra = "".join(f"{k}: {v}\r\n" for k, v in rule.get("headers", {}).items())
             writer.write(_head(f"{rule['status']} As told", 0, extra))
+            return
+        if method in ("PUT", "DELETE", "POST"):
+            said = self.change(method, path, body)
+            writer.write(_head("200 OK", len(said), 'ETag: "as sent"\r\n') + said)
             return
         found = self.listing(path) if "list-type=2" in path else self.file(path)
         if found is None:

@@ -151,7 +151,8 @@ def _sentence(moved: Mapping[str, Any]) -> str:
     sizes = f"{words.size(moved['bytes_before'])} became {words.size(moved['bytes'])}"
     if moved["before"] == moved["tier"]:
         return f"{moved['path']} is {moved['tier']} already."
-    return f"{moved['path']} is {moved['tier']} now, {moved['before']} before; {sizes}."
+    text = f"{moved['path']} is {moved['tier']} now, {moved['before']} before; {sizes}."
+    return text + (f" Its chunks are in {moved['place']}." if "://" in moved["place"] else "")
 
 
 # ---- tables
@@ -170,6 +171,7 @@ def _shown(rows: list[dict[str, Any]], args: Namespace, context: Context) -> Res
     if args.policy is None and any(r["to"] not in (None, r["tier"]) for r in rows):
         path = f" {args.path}" if args.path else ""
         notes.append(f"Move as auto says: %lepton data tier{path} --policy auto")
+    notes += [f"{r['name']}: in {r['place']}" for r in rows if r["tier"] != "remote" and r["place"]]
     if not price_file().exists():
         notes.append(f"Prices are defaults; yours go into {price_file()}.")
     text = "\n".join([table.text(), *(spoken(note, context.place) for note in notes)])

@@ -62,8 +62,13 @@ def open_node(where: str, cache: int | None = None) -> Node:
             f"{where} is a folder, but not a Zarr dataset. "
             f"Import what is in it: %lepton data import {path.name} {path.name}.zarr"
         )
+    from lepton_jlab.data.elsewhere import find_elsewhere
     from lepton_jlab.data.folder_store import FolderStore
 
+    if moved := find_elsewhere(path):
+        from lepton_jlab.data.remote.moved import MovedStore
+
+        return _open(MovedStore(moved[0], cache), where, moved[1])
     return _open(FolderStore(where), where)
 
 

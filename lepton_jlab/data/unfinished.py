@@ -91,7 +91,7 @@ def unfinished(
     check_destination(destination, force)
     aside = destination.with_name(f".{destination.name}.replaced")
     partial = destination.with_name(f".{destination.name}.partial")
-    journal = _hold(partial, destination)
+    journal = hold(partial, destination)
     try:
         _restore(aside, destination)
         check_destination(destination, force)
@@ -122,8 +122,19 @@ def check_destination(destination: Path, force: bool) -> None:
         raise DataError(f"{destination} is not a Zarr dataset; --force does not replace it.")
 
 
-def _hold(partial: Path, destination: Path) -> int:
-    """Make the folder and lock its journal, until that is closed or the process is gone."""
+def hold(partial: Path, destination: Path) -> int:
+    """Make the folder and lock its journal, until that is closed or the process is gone.
+
+    Returns
+    -------
+    int
+        The open file of the journal.
+
+    Raises
+    ------
+    DataError
+        If another process holds it, or the folder cannot be made.
+    """
     while True:
         try:
             partial.mkdir(exist_ok=True)

@@ -27,7 +27,7 @@ from lepton_jlab.data.remote.link import Answer, Link, Patience
 from lepton_jlab.data.remote.transfer import Transfer
 from lepton_jlab.data.tiers.accesses import importance_of
 
-_DOCUMENTS = {"zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"}
+DOCUMENTS = {"zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"}
 _LISTING_RETRIES = 5
 
 
@@ -50,6 +50,8 @@ class RemoteStore(WrapperStore[ObjectStore[Any]]):
         Bytes on disk that the cache may take; None for no cache.
     patience
         How long a request is tried.
+    name
+        By which the dataset is known, if not by its address.
 
     Raises
     ------
@@ -63,14 +65,20 @@ class RemoteStore(WrapperStore[ObjectStore[Any]]):
     """Threads that can be kept busy by waiting for `read`, at most."""
 
     def __init__(
-        self, address: str, cache: int | None = None, patience: Patience | None = None
+        self,
+        address: str,
+        cache: int | None = None,
+        patience: Patience | None = None,
+        name: str = "",
     ) -> None:
         self.address = address
         self.refused: str | None = None  # why the store would not show a document
         self._patience = patience or Patience()
         self._link = Link(address, self._patience)
         self._limit = cache
-        self._cache = Cache(cache_folder(), cache, importance_of(address)) if cache else None
+        self._cache = (
+            Cache(cache_folder(), cache, importance_of(name or address)) if cache else None
+        )
         self._documents: dict[str, str] = {}
         client = connect(address, silence=self._patience.silence, retries=_LISTING_RETRIES)
         super().__init__(ObjectStore(client, read_only=True))
@@ -92,7 +100,7 @@ class RemoteStore(WrapperStore[ObjectStore[Any]]):
         DataError
             When it cannot be had, after the last attempt. It names the address.
         """
-        if key.rpartition("/")[2] in _DOCUMENTS:
+        if key.rpartition("/")[2] in DOCUMENTS:
             data = await self._document(key, byte_range)
         else:
             dataset = self._dataset(key)

@@ -17,7 +17,8 @@ def is_document(key: str) -> bool:
 def files_of(dataset: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the key and the directory entry of each file of a dataset, in order.
 
-    What is no part of it is left out: hidden files, and what Zarr is just writing.
+    What is no part of it is left out: hidden files, what Zarr is just writing, and links that lead
+    nowhere.
     """
     yield from _below(dataset, "")
 
@@ -26,10 +27,23 @@ def _below(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
-        if entry.is_dir():
+        if _is_folder(entry):
             if not entry.name.startswith("."):
                 yield from _below(Path(entry.path), f"{prefix}{entry.name}/")
+        elif _leads_nowhere(entry):
+            continue
         elif is_document(entry.name) or not (
             entry.name.startswith(".") or entry.name.endswith((".partial", ".__lock"))
         ):
             yield prefix + entry.name, entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, as `lepton_jlab.data.elsewhere` makes them
+        return False
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not Path(entry.path).exists()

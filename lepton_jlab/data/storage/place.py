@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lepton_jlab.data.elsewhere import elsewhere
 from lepton_jlab.data.store import address, is_url, is_zarr, open_node
 from lepton_jlab.errors import DataError, NotFoundError, UsageError, suggestion
 
@@ -59,6 +60,11 @@ def place_of(path: str | os.PathLike[str]) -> Place:
     whole = whole_of(folder)
     if whole != folder:
         raise DataError(f"{folder} is a part of {whole}; versions are of the whole dataset.")
+    if moved := elsewhere(folder):
+        raise DataError(
+            f"The chunks of {folder.name} are in {moved.url}, where none are shared and no "
+            f"versions kept. Bring them here first: %lepton data tier {folder.name} --policy warm"
+        )
     return Place(folder, folder.parent / STORE)
 
 

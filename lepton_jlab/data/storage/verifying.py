@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from lepton_jlab.data.elsewhere import find_elsewhere
 from lepton_jlab.data.storage.blobs import Blobs, Identity, digest_of, identity
 from lepton_jlab.data.storage.checking import ArrayCheck
 from lepton_jlab.data.storage.findings import ArrayReport, Finding, Verification
@@ -59,7 +60,9 @@ def verify(
     where = address(path)
     node = open_node(where)
     report = progress or _silent
-    local = Path(where).resolve() if Path(where).is_dir() and not is_url(where) else None
+    local = None
+    if not is_url(where) and Path(where).is_dir() and not find_elsewhere(Path(where)):
+        local = Path(where).resolve()
     result = Verification(where)
     checks = list(_checks(node))
     shared: Mapping[Identity, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -76,6 +77,12 @@ class _Folder:
                     f"{self._folder} was moved or removed while it was read; open it again."
                 ) from None
             return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise DataError(
+                f"{self._folder} was moved to an object store while it was read; open it again."
+            ) from None
         try:
             size = os.fstat(file).st_size
             begin = max(0, size + start) if start < 0 else start

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lepton_jlab.data.codecs import CODECS, Codec
-from lepton_jlab.errors import DataError
+from lepton_jlab.data.tiers.homes import Home
 
 Codecs = list[dict[str, Any]]  # as in a Zarr v3 metadata document
 
@@ -37,36 +34,7 @@ class Change:
     new: Codecs
 
 
-def documents(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the metadata documents of a dataset's groups and arrays, by their path in it.
-
-    Raises
-    ------
-    DataError
-        If it is not Zarr v3, or a document cannot be read.
-    """
-    if not (folder / "zarr.json").is_file():
-        raise DataError(
-            f"{folder} is Zarr v2, whose codecs are not changed. Write it as v3 first: "
-            f"%lepton data import {folder.name} NEW.zarr"
-        )
-    for place, inside, files in os.walk(folder):
-        if "zarr.json" not in files:
-            inside.clear()
-            continue
-        try:
-            document = json.loads(Path(place, "zarr.json").read_text())
-            is_array = document["node_type"] == "array"
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{place}/zarr.json cannot be read: {error!r}.") from error
-        if is_array:
-            inside.clear()
-        inside.sort()
-        path = os.path.relpath(place, folder)
-        yield "" if path == "." else path, document
-
-
-def changes(folder: Path, codec: str, warm: Mapping[str, Codecs]) -> list[Change]:
+def changes(home: Home, codec: str, warm: Mapping[str, Codecs]) -> list[Change]:
     """Return which arrays would get other codecs.
 
     Parameters
@@ -77,7 +45,7 @@ def changes(folder: Path, codec: str, warm: Mapping[str, Codecs]) -> list[Change
         The codecs of the import by array, as `imported_codecs` returns them.
     """
     found = []
-    for path, document in documents(folder):
+    for path, document in home.documents():
         if document["node_type"] == "array" and document["shape"] and 0 not in document["shape"]:
             old = document["codecs"]
             new = _with(old, CODECS[codec], document) if codec else warm.get(path, old)
@@ -86,14 +54,14 @@ def changes(folder: Path, codec: str, warm: Mapping[str, Codecs]) -> list[Change
     return found
 
 
-def imported_codecs(folder: Path, entry: Mapping[str, Any]) -> dict[str, Codecs]:
+def imported_codecs(home: Home, entry: Mapping[str, Any]) -> dict[str, Codecs]:
     """Return the codecs of the import by array: what the last move noted, or those it has."""
     noted = entry.get("warm")
     if isinstance(noted, dict):
         return noted
     return {
         path: document["codecs"]
-        for path, document in documents(folder)
+        for path, document in home.documents()
         if document["node_type"] == "array"
     }
 

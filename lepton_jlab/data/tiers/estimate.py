@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lepton_jlab.data.codecs import TEXT_KINDS, Codec, encoder
-from lepton_jlab.data.tiers import accesses, documents, places, recoding
-from lepton_jlab.data.tiers.guarding import disk_bytes, state_of
-from lepton_jlab.data.tiers.prices import Tiers
+from lepton_jlab.data.tiers import accesses, documents, places
+from lepton_jlab.data.tiers.guarding import state_of
+from lepton_jlab.data.tiers.homes import Home, home_of
+from lepton_jlab.data.tiers.prices import Tiers, load_tiers
 from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
@@ -27,11 +29,11 @@ def sizes(path: Path, tiers: Tiers) -> dict[str, int]:
     What was found is remembered until the dataset changes. Tiers that it cannot have are left out:
     of Zarr v2 all but its own.
     """
-    source, now = path.resolve(), places.tier_of(path)
-    known = {now: disk_bytes(source)}
+    source, now = home_of(path.resolve()), places.tier_of(path)
+    known = {now: source.nbytes}
     try:
         warm = documents.imported_codecs(source, places.placed(path))
-        state = state_of(source)
+        state = state_of(path.resolve())
         for name, tier in tiers.tiers.items():
             if name != now:
                 found = accesses.estimated(str(path), tier.codec, state)
@@ -45,16 +47,25 @@ def sizes(path: Path, tiers: Tiers) -> dict[str, int]:
     return known
 
 
-def _gain(source: Path, change: documents.Change) -> int:
+def remember(path: Path, known: Mapping[str, int]) -> None:
+    """Take for a dataset that was moved just now what was known of it, so that nothing is asked."""
+    tiers, state, now = load_tiers(), state_of(path.resolve()), places.tier_of(path)
+    for name, size in known.items():
+        if name != now:
+            accesses.estimate(str(path), tiers[name].codec, state, size)
+
+
+def _gain(source: Home, change: documents.Change) -> int:
     """Return how many bytes an array grows by, negative where it shrinks."""
-    folder = source / change.path
-    stored = disk_bytes(folder) - (folder / "zarr.json").stat().st_size
     codec = documents.codec_of(change.new)
     if codec is None:
         return 0
-    array = recoding.open_array(folder, "r")
+    array = source.array(change.path, "r")
     if np.dtype(array.dtype).kind in TEXT_KINDS or np.dtype(array.dtype).hasobject:
         return 0  # how texts are laid out is the store's affair
+    within = f"{change.path}/" if change.path else ""
+    stored = sum(size for key, size in source.sizes().items() if key.startswith(within))
+    stored -= len(source.read(f"{within}zarr.json"))
     beside = CHECKSUM if array.shards is None else CHECKSUM + PLACE
     return round(_share(array, codec) * array.nbytes) + beside * array.nchunks - stored
 

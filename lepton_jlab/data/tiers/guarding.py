@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lepton_jlab.config import data_folder, private_folder
+from lepton_jlab.data.elsewhere import elsewhere
 from lepton_jlab.data.storage.faults import FULL
 from lepton_jlab.data.store import is_url, is_zarr, open_node
 from lepton_jlab.data.tiers import places
+from lepton_jlab.data.tiers.homes import Bucket, Home
 from lepton_jlab.data.tiers.prices import Tier, load_tiers
-from lepton_jlab.errors import DataError
+from lepton_jlab.errors import DataError, LeptonError
 
 
 def movable(path: str | os.PathLike[str]) -> Path:
@@ -73,7 +75,7 @@ def alone(own: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def told(own: Path, target: Tier) -> Iterator[None]:
     """Say what happened to the dataset when the system refuses something."""
-    where = target.folder or own.parent
+    where = target.url or target.folder or own.parent
     try:
         yield
     except (OSError, DataError) as error:
@@ -90,7 +92,7 @@ def told(own: Path, target: Tier) -> Iterator[None]:
         raise DataError(f"{own} cannot be moved: {cause}. Nothing was changed.") from error
 
 
-def check_versions(own: Path, source: Path, target: Tier) -> None:
+def check_versions(own: Path, source: Home, target: Tier) -> None:
     """Refuse to part a dataset from its versions, which are found beside its folder.
 
     Raises
@@ -98,11 +100,12 @@ def check_versions(own: Path, source: Path, target: Tier) -> None:
     DataError
         If it has versions, and the tier lies elsewhere.
     """
-    versions = source.parent / ".lepton" / "versions" / source.name
+    folder = own.resolve()
+    versions = folder.parent / ".lepton" / "versions" / folder.name
     if not is_home(source, own, target) and versions.is_dir() and any(versions.iterdir()):
         raise DataError(
-            f"{own.name} has versions, which stay in {source.parent} and would not be found from "
-            f"the folder of the {target.name} tier. Drop them first: %lepton data versions {own}"
+            f"{own.name} has versions, which stay in {folder.parent} and would not be found from "
+            f"where the {target.name} tier is. Drop them first: %lepton data versions {own}"
         )
 
 
@@ -151,13 +154,23 @@ def disk_bytes(folder: Path) -> int:
 
 
 def discard(own: Path, found: Path) -> None:
-    """Remove a dataset, or a link and the dataset that it leads to, which is not `own`'s."""
+    """Remove a dataset, or a link and the dataset that it leads to, which is not `own`'s.
+
+    Raises
+    ------
+    DataError
+        If its objects cannot be removed from their bucket; then all of it stays.
+    """
     if found.is_symlink():
         behind = found.parent / found.readlink()
         if is_zarr(behind) and not _same_place(behind, own):
             shutil.rmtree(behind)
         found.unlink()
     elif found.is_dir():
+        moved, kept = elsewhere(found), elsewhere(own)
+        if moved is not None and (kept is None or kept.url != moved.url):
+            _forget_upload(own, moved.url)
+            Bucket(moved.url).clear()
         shutil.rmtree(found)
 
 
@@ -170,8 +183,15 @@ def new_home(own: Path, target: Tier) -> Path:
     return places.moving(own)
 
 
-def clear_homes(own: Path, but: Path | None = None) -> None:
-    """Remove what killed moves left in the folders of tiers, `but` for what may be gone on with."""
+def clear_homes(own: Path, but: Path | str | None = None) -> None:
+    """Remove what killed moves left in the places of tiers, `but` for what may be gone on with.
+
+    What an object store does not let go now is tried again by the next move.
+    """
+    if (url := upload_of(own)) and url != but:
+        with contextlib.suppress(LeptonError):
+            Bucket(url).clear()
+            _forget_upload(own, url)
     taken = [place for place in (own, places.before(own)) if os.path.lexists(place)]
     for tier in load_tiers().tiers.values():
         for home in [*places.homes(own, tier), places.moving(own)]:
@@ -186,6 +206,29 @@ def _same_place(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def is_home(source: Path, own: Path, target: Tier) -> bool:
+def is_home(source: Home, own: Path, target: Tier) -> bool:
     """Whether a dataset lies where its tier has its datasets."""
-    return source.parent == (own.parent if target.folder is None else target.folder.resolve())
+    if isinstance(source, Bucket):
+        return source.url.rpartition("/")[0] == target.url
+    place = own.parent if target.folder is None else target.folder.resolve()
+    return not target.url and own.resolve().parent == place
+
+
+def upload_of(own: Path) -> str:
+    """Return the URL to which a dataset is being moved, or was when it was cut off; else ""."""
+    try:
+        return places.uploading(own).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _forget_upload(own: Path, url: str) -> None:
+    """Remove what is known of a move to `url`, before its objects or after them."""
+    if upload_of(own) == url:
+        shutil.rmtree(upload_folder(own), ignore_errors=True)
+        places.uploading(own).unlink()
+
+
+def upload_folder(own: Path) -> Path:
+    """Return the folder of the journal of a move to an object store."""
+    return own.with_name(f"{places.uploading(own).name}.partial")

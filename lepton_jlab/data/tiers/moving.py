@@ -15,23 +15,23 @@ from lepton_jlab import __version__
 from lepton_jlab.data import writing
 from lepton_jlab.data.renaming import replace_folder
 from lepton_jlab.data.tiers import documents, places, recoding
+from lepton_jlab.data.tiers.arriving import Arrival, arriving
+from lepton_jlab.data.tiers.estimate import remember, sizes
 from lepton_jlab.data.tiers.guarding import (
     alone,
     check_state,
     check_versions,
     clear_homes,
     discard,
-    disk_bytes,
     is_home,
     movable,
-    new_home,
     recover,
     state_of,
     told,
 )
+from lepton_jlab.data.tiers.homes import Home, answering, home_of
 from lepton_jlab.data.tiers.prices import NAMES, Tier, load_tiers
 from lepton_jlab.data.tiers.settling import settle
-from lepton_jlab.data.unfinished import Unfinished, unfinished
 from lepton_jlab.data.writing import fill
 from lepton_jlab.errors import DataError, UsageError
 
@@ -52,6 +52,8 @@ class Move:
         What it took, and takes.
     seconds
         How long it took.
+    place
+        The folder, or the URL, where its chunks are.
     """
 
     path: str
@@ -60,6 +62,7 @@ class Move:
     bytes_before: int
     bytes: int
     seconds: float
+    place: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -77,7 +80,8 @@ def move(
 
     The new one is written aside, compared with the old one value by value, and put in its place in
     one step. An interruption, an error or a full disk leaves the old one; a process that is killed
-    leaves the old or the new one, and the next move goes on, or clears up, after it.
+    leaves the old or the new one, and the next move goes on, or clears up, after it. Where the tier
+    is an object store, `lepton_jlab.data.elsewhere` says what stays in place.
 
     Parameters
     ----------
@@ -106,13 +110,13 @@ def move(
     with alone(own), told(own, target):
         recover(own)
         old = places.placed(own)
-        source, was = own.resolve(), str(old.get("tier", places.WARM))
+        source, was = home_of(own.resolve()), str(old.get("tier", places.WARM))
         check_versions(own, source, target)
-        size = disk_bytes(source)
+        size = source.nbytes
         warm = documents.imported_codecs(source, old)
         wanted = documents.changes(source, target.codec, warm)
         if not wanted and is_home(source, own, target) and was == tier:
-            return Move(str(own), was, tier, size, size, time.monotonic() - begun)
+            return Move(str(own), was, tier, size, size, time.monotonic() - begun, str(source))
         entry = {
             "action": "tier",
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -123,11 +127,13 @@ def move(
             "warm": warm,
         }
         if not wanted and is_home(source, own, target):
-            _note(source, entry)
+            _note(own.resolve(), entry)
         else:
+            known = sizes(own, load_tiers()) if target.url else {}
             _replace(own, source, target, wanted, entry, keep, progress or _silent)
-        now = disk_bytes(own.resolve())
-    return Move(str(own), was, tier, size, now, time.monotonic() - begun)
+            remember(own, known)
+        now = home_of(own.resolve())
+    return Move(str(own), was, tier, size, now.nbytes, time.monotonic() - begun, str(now))
 
 
 def undo(path: str | os.PathLike[str], progress: Progress | None = None) -> Move:
@@ -149,12 +155,12 @@ def undo(path: str | os.PathLike[str], progress: Progress | None = None) -> Move
         return move(own, str(entry["from"]), progress=progress)
     with alone(own), told(own, load_tiers()[str(entry["from"])]):
         recover(own)
-        was, size = places.tier_of(own), disk_bytes(own.resolve())
+        was, size = places.tier_of(own), home_of(own.resolve()).nbytes
         kept.rename(places.moving(own))
         replace_folder(places.moving(own), own, places.aside(own))
         discard(own, places.moving(own))
-        now = disk_bytes(own.resolve())
-    return Move(str(own), was, places.tier_of(own), size, now, time.monotonic() - begun)
+        now, spent = home_of(own.resolve()), time.monotonic() - begun
+    return Move(str(own), was, places.tier_of(own), size, now.nbytes, spent, str(now))
 
 
 # ---- the steps of a move
@@ -162,17 +168,15 @@ def undo(path: str | os.PathLike[str], progress: Progress | None = None) -> Move
 
 def _replace(
     own: Path,
-    source: Path,
+    source: Home,
     target: Tier,
     wanted: list[documents.Change],
     entry: Mapping[str, Any],
     keep: bool,
     report: Progress,
 ) -> None:
-    state = state_of(source)
-    home = new_home(own, target)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    clear_homes(own, but=home)
+    old = own.resolve()
+    state = state_of(old)
     key = {
         "lepton": __version__,
         "tier": target.name,
@@ -182,13 +186,12 @@ def _replace(
     }
     beside, kept = places.moving(own), places.before(own)
     try:
-        with unfinished(home, True, key) as into:
-            _write(into, source, wanted, entry, report)
+        with arriving(own, target, key) as arrival:
+            with answering(source, arrival.home):
+                _write(arrival, source, wanted, entry, report)
             report(0, 0, "waiting for the disk")
-            settle(into.folder)
-            check_state(own, source, state)
-        if home != beside:
-            beside.symlink_to(home)
+            settle(arrival.into.folder)
+            check_state(own, old, state)
         report(0, 0, "replacing")
         replace_folder(beside, own, places.aside(own))
     except BaseException:  # Ctrl-C too
@@ -202,10 +205,10 @@ def _replace(
             beside.rename(kept)
         else:
             discard(own, beside)
-    except OSError as error:
+    except (OSError, DataError) as error:
         raise DataError(
-            f"{own} is {target.name} now, but what it was before cannot be removed: {error}. "
-            f"Remove {beside} yourself."
+            f"{own} is {target.name} now, but what it was before cannot be removed: {error} "
+            f"The next move tries again; or remove {beside} yourself."
         ) from None
 
 
@@ -222,19 +225,20 @@ def _note(source: Path, entry: Mapping[str, Any]) -> None:
 
 
 def _write(
-    into: Unfinished,
-    source: Path,
+    arrival: Arrival,
+    source: Home,
     wanted: list[documents.Change],
     entry: Mapping[str, Any],
     report: Progress,
 ) -> None:
+    home, into = arrival.home, arrival.into
     if into.resumed:
         report(0, 0, "going on where a move was killed")
-    else:
-        recoding.begin(source, into.folder, wanted, entry)
+    recoding.begin(source, home, wanted, entry)
+    if not into.resumed:
         into.begin()
-    jobs = recoding.jobs_of(source, into.folder, wanted)
-    total = 2 * sum(job.nbytes for job in jobs)
+    copies, jobs = recoding.copies_of(source, wanted), recoding.jobs_of(source, home, wanted)
+    total = 2 * (sum(job.nbytes for job in jobs) + sum(copies.values()))
     done = 0
 
     def telling(text: str) -> Callable[[int], None]:
@@ -245,11 +249,13 @@ def _write(
 
         return advance
 
+    recoding.copy(copies, source, home, into, telling("writing"))
     fill(jobs, into, telling("writing"))
+    recoding.compare_copies(copies, source, home, telling("comparing"))
     for job, change in zip(jobs, wanted, strict=True):
-        recoding.check_lengths(job, change)
+        recoding.check_lengths(home, job, change)
         recoding.compare(job, telling("comparing"))
-    recoding.consolidate_as(source, into.folder)
+    recoding.consolidate_as(source, home)
 
 
 def _silent(_done: int, _total: int, _text: str) -> None:

@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lepton_jlab.data.elsewhere import elsewhere
 from lepton_jlab.data.store import is_url, is_zarr
 from lepton_jlab.data.tiers import accesses, places
 from lepton_jlab.data.tiers.accesses import Known
 from lepton_jlab.data.tiers.estimate import sizes
-from lepton_jlab.data.tiers.guarding import disk_bytes
+from lepton_jlab.data.tiers.homes import home_of
 from lepton_jlab.data.tiers.policy import AUTO, Item, assign, monthly_cost, move_cost
 from lepton_jlab.data.tiers.prices import Tiers, load_tiers
 from lepton_jlab.data.tiers.score import DAY, expected, forecast, score
@@ -26,18 +27,21 @@ def figures(path: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``tier``, ``importance``, ``accesses`` (decayed), ``score``, ``tier_bytes`` (by tier),
+        ``tier``, ``where`` (folder or URL, None where its name is), ``importance``, ``accesses``
+        (decayed), ``score``, ``tier_bytes`` (by tier),
         ``money_per_month`` (storage, and the reading to be expected) and ``currency``.
     """
     own, tiers = places.identity(path), load_tiers()
     known = accesses.known(own)
     said = {"importance": known.importance, "accesses": known.count, "score": known.score}
     if is_url(own) or not is_zarr(Path(own)):
-        return {"tier": places.tier_of(own), **said, "tier_bytes": {}, "money_per_month": None}
-    tier, size = places.tier_of(own), disk_bytes(Path(own).resolve())
+        place = {"tier": places.tier_of(own), "where": None}
+        return {**place, **said, "tier_bytes": {}, "money_per_month": None}
+    tier, size = places.tier_of(own), home_of(Path(own).resolve()).nbytes
     money = monthly_cost(tiers[tier], size, _rate(known, tiers))
     return {
         "tier": tier,
+        "where": _away(Path(own)),
         **said,
         "tier_bytes": {tier: size},
         "money_per_month": money,
@@ -59,10 +63,11 @@ def overview(changed: Mapping[str, Mapping[str, Any]] | None = None) -> list[dic
     Returns
     -------
     list of dict
-        ``path``, ``name``, ``tier``, ``policy``, ``importance``, ``accesses`` (decayed), ``last``
-        (seconds since 1970), ``score``, ``bytes``, ``money_per_month``; where the policy would have
-        it, ``to``, and with that ``to_bytes``, ``saved_bytes``, ``saved_per_month``, ``move_cost``
-        (None where it stays); ``currency``.
+        ``path``, ``name``, ``tier``, ``place`` (folder or URL, None where its name is),
+        ``policy``, ``importance``, ``accesses`` (decayed), ``last`` (seconds since 1970),
+        ``score``, ``bytes``, ``money_per_month``; where the policy would have it, ``to``, and with
+        that ``to_bytes``, ``saved_bytes``, ``saved_per_month``, ``move_cost`` (None where it
+        stays); ``currency``.
     """
     tiers, other = load_tiers(), dict(changed or {})
     found = {one.path: one for one in accesses.all_known()}
@@ -119,13 +124,28 @@ def _row(known: Known, item: Item, tiers: Tiers) -> dict[str, Any]:
     return {
         **_common(known, tiers),
         "tier": item.tier,
+        "place": _away(Path(known.path)),
         "bytes": size,
         "money_per_month": monthly_cost(tiers[item.tier], size, _rate(known, tiers)),
     }
 
 
+def _away(path: Path) -> str | None:
+    """Return the folder of a tier, or the URL, where a dataset is; None where its name is."""
+    moved = elsewhere(path)
+    if moved is not None:
+        return moved.url
+    return str(path.resolve()) if path.is_symlink() else None
+
+
 def _remote(known: Known, tiers: Tiers) -> dict[str, Any]:
-    row = {**_common(known, tiers), "tier": places.REMOTE, "bytes": None, "money_per_month": None}
+    row = {
+        **_common(known, tiers),
+        "tier": places.REMOTE,
+        "place": known.path,
+        "bytes": None,
+        "money_per_month": None,
+    }
     return {**row, "to": None, "to_bytes": None, **_NO_CHANGE}
 
 

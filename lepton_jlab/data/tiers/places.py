@@ -1,7 +1,8 @@
 """Names of a dataset on the disk: its own, where its bytes lie, and what a move has beside them.
 
-A dataset ``fashion.zarr`` is either a Zarr folder of that name, or a symbolic link of that name to
-``FOLDER/fashion-3f2a91c0.zarr`` in the folder of a tier.
+A dataset ``fashion.zarr`` is a Zarr folder of that name; or a symbolic link of that name to
+``FOLDER/fashion-3f2a91c0.zarr`` in the folder of a tier; or what `lepton_jlab.data.elsewhere` made
+of it, while its chunks are in ``s3://BUCKET/PREFIX/fashion-0b6c3f8d92aa.zarr``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lepton_jlab.config import installation
 from lepton_jlab.data.store import address, is_url, is_zarr
 from lepton_jlab.data.tiers.prices import Tier
 
@@ -35,7 +38,8 @@ def identity(path: str | os.PathLike[str]) -> str:
 
 def is_link(path: Path) -> bool:
     """Whether `path` is a link that a move has made, and not one of the user's."""
-    return path.is_symlink() and path.readlink().name in _home_names(path)
+    name = rf"{re.escape(path.stem)}-[0-9a-f]{{8}}[bc]?{re.escape(path.suffix)}"
+    return path.is_symlink() and bool(re.fullmatch(name, path.readlink().name))
 
 
 def homes(path: Path, tier: Tier) -> Iterator[Path]:
@@ -60,8 +64,14 @@ def before(path: Path) -> Path:
     return path.with_name(f".{path.name}.before")
 
 
+def uploading(path: Path) -> Path:
+    """Return the file that holds the URL to which a dataset is just being moved."""
+    return path.with_name(f".{path.name}.uploading")
+
+
 def _home_names(path: Path) -> list[str]:
-    tag = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    # Machines that share the folder of a tier may have datasets at equal paths.
+    tag = hashlib.sha256(installation().encode() + os.fsencode(path)).hexdigest()[:8]
     return [f"{path.stem}-{tag}{letter.strip('a')}{path.suffix}" for letter in _HOMES]
 
 

@@ -20,6 +20,7 @@ from lepton_jlab.sizes import parse_bytes
 FILE = "lepton_tiers.toml"
 NAMES = ("hot", "warm", "cold")
 GB = 1e9  # bytes, as prices are quoted
+SCHEMES = ("s3", "gs", "gcs")  # of object stores that can be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Tier:
         What its datasets are written with; ``""`` is the codec that they were imported with.
     folder
         Where they lie; None is beside their names, so that only the codec changes.
+    url
+        Where they lie in an object store, ``s3://bucket/prefix``; "" for no such.
     capacity
         Bytes that auto may keep here; None for no limit.
     storage
@@ -48,6 +51,7 @@ class Tier:
     name: str
     codec: str = ""
     folder: Path | None = None
+    url: str = ""
     capacity: int | None = None
     storage: float = 0.08
     read: float = 0.0002
@@ -143,7 +147,7 @@ def load_tiers() -> Tiers:
 
 
 def _tier(path: Path, default: Tier, table: Mapping[str, Any]) -> Tier:
-    known = {field.name for field in fields(Tier)} - {"name"}
+    known = {field.name for field in fields(Tier)} - {"name", "url"}
     changes: dict[str, Any] = {}
     for key, value in table.items():
         where = f"{default.name}.{key}"
@@ -155,7 +159,7 @@ def _tier(path: Path, default: Tier, table: Mapping[str, Any]) -> Tier:
         if key == "codec":
             changes[key] = _codec(path, where, value)
         elif key == "folder":
-            changes[key] = _folder(path, where, value)
+            changes |= _place(path, where, value)
         elif key == "capacity":
             changes[key] = parse_bytes(value, f"{path}: {where}")
         else:
@@ -178,18 +182,23 @@ def _codec(path: Path, where: str, value: Any) -> str:
     return codec.name
 
 
-def _folder(path: Path, where: str, value: Any) -> Path | None:
+def _place(path: Path, where: str, value: Any) -> dict[str, Any]:
+    """Return the folder, or the URL, in which a tier lives."""
     if value == "":
-        return None
-    if not isinstance(value, str) or "://" in value:
-        raise UsageError(
-            f"{path}: {where} is {value!r}; a tier lives in a folder. Mount the bucket (gcsfuse, "
-            "rclone mount, s3fs), and give the folder."
-        )
-    folder = Path(value).expanduser()
-    if not folder.is_absolute():
+        return {"folder": None, "url": ""}
+    text = str(value).removeprefix("file://")
+    scheme, is_url, rest = text.partition("://")
+    if is_url:
+        if scheme not in SCHEMES or not rest.strip("/"):
+            raise UsageError(
+                f"{path}: {where} is {value!r}; a tier lives in a folder, or in s3://BUCKET/PREFIX "
+                "or gs://BUCKET/PREFIX. Mount others (rclone mount), and give the folder."
+            )
+        return {"folder": None, "url": text.rstrip("/")}
+    folder = Path(text).expanduser()
+    if not isinstance(value, str) or not folder.is_absolute():
         raise UsageError(f"{path}: {where} is {value!r}; give the whole path, from the root on.")
-    return folder
+    return {"folder": folder, "url": ""}
 
 
 def _number(path: Path, where: str, value: Any, above: float = -1.0) -> float:

@@ -8,24 +8,25 @@ the same chunks in the same files; Blosc's frames say themselves how they were c
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lepton_jlab.data.layout import Layout
-from lepton_jlab.data.tiers.documents import Change, add_history, compresses, documents
+from lepton_jlab.data.tiers.documents import Change, add_history, compresses
+from lepton_jlab.data.tiers.homes import Home
+from lepton_jlab.data.unfinished import Unfinished
 from lepton_jlab.data.writing import Job
 from lepton_jlab.errors import DataError
 
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
+
+_COPIERS = 8  # files on their way
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Stored:
         return np.asarray(self.array[rows])
 
 
-def begin(source: Path, target: Path, wanted: Sequence[Change], entry: Mapping[str, Any]) -> None:
-    """Make the new dataset: all but the chunks of the arrays that change.
+def begin(source: Home, target: Home, wanted: Sequence[Change], entry: Mapping[str, Any]) -> None:
+    """Write the metadata documents of the new dataset.
 
     Parameters
     ----------
@@ -58,24 +59,71 @@ def begin(source: Path, target: Path, wanted: Sequence[Change], entry: Mapping[s
         What is added to the dataset's history.
     """
     new = {change.path: change.new for change in wanted}
-    known = dict(documents(source))
-    for path, document in known.items():
-        (target / path).mkdir(exist_ok=True)
-        with os.scandir(source / path) as inside:
-            for found in inside:
-                below = f"{path}/{found.name}" if path else found.name
-                if found.name != "zarr.json" and path not in new and below not in known:
-                    _copy(Path(found.path), target / below)
+    for path, document in source.documents():
         document.pop("consolidated_metadata", None)
         if path in new:
             document["codecs"] = new[path]
         if not path:
             add_history(document, entry)
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        (target / path / "zarr.json").write_text(text)
+        target.write(f"{path}/zarr.json".lstrip("/"), _text(document))
 
 
-def jobs_of(source: Path, target: Path, wanted: Sequence[Change]) -> list[Job]:
+def copies_of(source: Home, wanted: Sequence[Change]) -> dict[str, int]:
+    """Return the files that the new dataset has as the old one has them, with their bytes."""
+    documents = {f"{path}/zarr.json".lstrip("/") for path, _ in source.documents()}
+    changed = tuple(f"{change.path}/" if change.path else "" for change in wanted)
+    return {
+        key: size
+        for key, size in source.sizes().items()
+        if key not in documents and not key.startswith(changed)
+    }
+
+
+def copy(
+    keys: Mapping[str, int],
+    source: Home,
+    target: Home,
+    into: Unfinished,
+    advance: Callable[[int], None],
+) -> None:
+    """Copy files that were not copied before; several at a time."""
+
+    def take(key: str) -> None:
+        if not into.is_done(key, 0):
+            target.take(key, source)
+
+    with ThreadPoolExecutor(_COPIERS, thread_name_prefix="lepton-copy") as pool:
+        for key, _ in zip(keys, pool.map(take, keys), strict=True):
+            if not into.is_done(key, 0):
+                into.done(key, 0)
+            advance(keys[key])
+
+
+def compare_copies(
+    keys: Mapping[str, int], source: Home, target: Home, advance: Callable[[int], None]
+) -> None:
+    """Read what was copied, and compare it with what it was copied from.
+
+    Raises
+    ------
+    DataError
+        If they differ.
+    """
+
+    def same(key: str) -> bool:
+        return source.read(key) == target.read(key)
+
+    with ThreadPoolExecutor(_COPIERS, thread_name_prefix="lepton-compare") as pool:
+        for key, is_same in zip(keys, pool.map(same, keys), strict=True):
+            if not is_same:
+                raise DataError(
+                    f"{target}/{key} does not hold what was written: the disk or the dataset "
+                    "changed meanwhile. Nothing was replaced."
+                )
+            advance(keys[key])
+
+
+def jobs_of(source: Home, target: Home, wanted: Sequence[Change]) -> list[Job]:
     """Return the arrays that are to be written, with what they get.
 
     Raises
@@ -84,12 +132,12 @@ def jobs_of(source: Path, target: Path, wanted: Sequence[Change]) -> list[Job]:
         If chunks are missing in a dataset that Lepton has written, which writes all of them.
     """
     found = []
-    complete = any(_imported(document) for path, document in documents(source) if not path)
+    complete = any(_imported(document) for path, document in source.documents() if not path)
     for change in wanted:
-        old, new = open_array(source / change.path, "r"), open_array(target / change.path, "r+")
+        old, new = source.array(change.path, "r"), target.array(change.path, "r+")
         if complete and (missing := old.nchunks_initialized) < _count(old):
             raise DataError(
-                f"{source / change.path} lacks {_count(old) - missing} of its {_count(old)} "
+                f"{source}/{change.path} lacks {_count(old) - missing} of its {_count(old)} "
                 "chunks: it is damaged, and is not moved. Restore it first."
             )
         shards = old.shards
@@ -108,16 +156,21 @@ def compare(job: Job, advance: Callable[[int], None]) -> None:
     """
     written = Stored(job.target, job.layout.together)
     for start, stop in job.blocks():
-        old, new = job.values[start:stop], written[start:stop]
+        wrong = DataError(
+            f"{job.target.store_path} does not hold what was written, samples {start} to {stop}: "
+            "the disk or the dataset changed meanwhile. Nothing was replaced."
+        )
+        old = job.values[start:stop]
+        try:
+            new = written[start:stop]
+        except (ValueError, RuntimeError) as error:  # what codecs say of other bytes
+            raise wrong from error
         if not _same(old, new):
-            raise DataError(
-                f"{job.target.store_path} does not hold what was written, samples {start} to "
-                f"{stop}: the disk or the dataset changed meanwhile. Nothing was replaced."
-            )
+            raise wrong
         advance(job.bytes_of(stop - start))
 
 
-def check_lengths(job: Job, change: Change) -> None:
+def check_lengths(target: Home, job: Job, change: Change) -> None:
     """Refuse chunks that who has the old dataset open would take for uncompressed ones.
 
     Raises
@@ -127,37 +180,23 @@ def check_lengths(job: Job, change: Change) -> None:
     """
     if change.old[0]["name"] == "sharding_indexed" or compresses(change.old):
         return
-    root: Path = getattr(job.target.store_path.store, "root")  # noqa: B009 - of any store
-    where = Path(root, job.target.store_path.path)
+    within = f"{change.path}/" if change.path else ""
     extra = 4 * sum(codec["name"] == "crc32c" for codec in change.old)
     length = int(np.prod(job.target.chunks)) * job.values.dtype.itemsize + extra
-    for place, _, files in os.walk(where):
-        for name in files:
-            if name != "zarr.json" and Path(place, name).stat().st_size == length:
-                raise DataError(
-                    f"{job.target.store_path} is stored uncompressed, and {name} would be as long "
-                    "when it is compressed; whoever reads it now could not tell. Import it anew "
-                    "with --codec blosc-zstd, then move it."
-                )
+    for key, size in target.sizes().items():
+        if size == length and key.startswith(within) and not key.endswith("zarr.json"):
+            raise DataError(
+                f"{job.target.store_path} is stored uncompressed, and {key} would be as long "
+                "when it is compressed; whoever reads it now could not tell. Import it anew "
+                "with --codec blosc-zstd, then move it."
+            )
 
 
-def consolidate_as(source: Path, target: Path) -> None:
+def consolidate_as(source: Home, target: Home) -> None:
     """Consolidate the groups that were consolidated."""
-    import zarr
-
-    for path, document in documents(source):
+    for path, document in source.documents():
         if "consolidated_metadata" in document:
-            with warnings.catch_warnings():  # that it is not in the specification
-                warnings.simplefilter("ignore")
-                zarr.consolidate_metadata(str(target), path=path or None)
-
-
-def open_array(folder: Path, mode: Any) -> zarr.Array[Any]:
-    import zarr
-
-    with warnings.catch_warnings():  # on types and codecs that zarr-python alone can read
-        warnings.simplefilter("ignore")
-        return zarr.open_array(str(folder), mode=mode)
+            target.consolidate(path)
 
 
 def _imported(document: Mapping[str, Any]) -> bool:
@@ -180,8 +219,5 @@ def _same(old: NDArray[Any], new: NDArray[Any]) -> bool:
     return np.ascontiguousarray(old).tobytes() == np.ascontiguousarray(new).tobytes()
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target, follow_symlinks=False)
+def _text(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False).encode()

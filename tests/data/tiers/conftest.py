@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +12,37 @@ from typing import Any
 import numpy as np
 import pytest
 from data.tiers.looking import VALUES
+from webserver import WebServer
 
 from lepton_jlab.config import data_folder
-from lepton_jlab.data import import_dataset
+from lepton_jlab.data import import_dataset, writing
+from lepton_jlab.data.tiers.moving import move
 from lepton_jlab.data.tiers.prices import FILE
+from lepton_jlab.errors import DataError
+
+HELD = """
+import sys, threading
+from lepton_jlab.data import writing
+from lepton_jlab.data import renaming
+from lepton_jlab.data.tiers import moving
+path, tier, where, keep = sys.argv[1:]
+writing.BLOCK_BYTES = 6400
+def hold():
+    print("held", flush=True)
+    threading.Event().wait()
+def progress(done, total, text):
+    if text == where and (not total or done > total * 0.3):
+        hold()
+if where == "between the names":
+    renaming.exchange = lambda *_: False
+    rename = renaming.Path.rename
+    def renamed(path, target):
+        rename(path, target)
+        if target.name.endswith(".aside"):
+            hold()
+    renaming.Path.rename = renamed
+moving.move(path, tier, keep=bool(keep), progress=progress)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +88,48 @@ def make(home: Path) -> Callable[..., Path]:
 def dataset(make: Callable[..., Path]) -> Path:
     """Import the usual one."""
     return make()
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Begin a move in another process and kill it at a stage."""
+    begun: list[subprocess.Popen[str]] = []
+    monkeypatch.setattr(writing, "BLOCK_BYTES", 6400)
+
+    def kill(path: Path, tier: str, where: str, keep: bool = False) -> None:
+        command = [sys.executable, "-c", HELD, str(path), tier, where, "keep" * keep]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(DataError, match="is being moved already"):
+            move(path, "hot")
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+        process.stdout.close()
+
+    yield kill
+    for process in begun:
+        process.kill()
+        process.wait(30)
+
+
+@pytest.fixture
+def bucket(
+    tmp_path: Path, say: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WebServer]:
+    """An object store in a process of its own, where the cold tier lives."""
+    (tmp_path / "s3" / "bucket").mkdir(parents=True)
+    say('[cold]\nfolder = "s3://bucket/lab"\nstorage = 0.01\n')
+    with WebServer(tmp_path / "s3") as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+        yield server
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Callable[[], list[str]]:
+    """List what the bucket holds."""
+    root = tmp_path / "s3" / "bucket"
+    return lambda: sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,36 +16,13 @@ import zarr
 from conditions import wait_until
 from data.tiers.looking import VALUES, names, snapshot
 
-from lepton_jlab.data import open_dataset, writing
+from lepton_jlab.data import open_dataset
 from lepton_jlab.data.tiers import moving, places
 from lepton_jlab.data.tiers.moving import move, undo
 from lepton_jlab.errors import DataError
 
 pytestmark = pytest.mark.fault
 
-HELD = """
-import sys, threading
-from lepton_jlab.data import writing
-from lepton_jlab.data import renaming
-from lepton_jlab.data.tiers import moving
-path, tier, where, keep = sys.argv[1:]
-writing.BLOCK_BYTES = 6400
-def hold():
-    print("held", flush=True)
-    threading.Event().wait()
-def progress(done, total, text):
-    if text == where and (not total or done > total * 0.3):
-        hold()
-if where == "between the names":
-    renaming.exchange = lambda *_: False
-    rename = renaming.Path.rename
-    def renamed(path, target):
-        rename(path, target)
-        if target.name.endswith(".aside"):
-            hold()
-    renaming.Path.rename = renamed
-moving.move(path, tier, keep=bool(keep), progress=progress)
-"""
 STAGES = [
     "writing",
     "comparing",
@@ -56,30 +31,6 @@ STAGES = [
     "between the names",
     "removing what it replaces",
 ]
-
-
-@pytest.fixture
-def killed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Begin a move in another process and kill it at a stage."""
-    begun: list[subprocess.Popen[str]] = []
-    monkeypatch.setattr(writing, "BLOCK_BYTES", 6400)
-
-    def kill(path: Path, tier: str, where: str, keep: bool = False) -> None:
-        command = [sys.executable, "-c", HELD, str(path), tier, where, "keep" * keep]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        begun.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        with pytest.raises(DataError, match="is being moved already"):
-            move(path, "hot")
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-        process.stdout.close()
-
-    yield kill
-    for process in begun:
-        process.kill()
-        process.wait(30)
 
 
 @pytest.mark.parametrize("tier", ["hot", "cold"])
