@@ -6,6 +6,7 @@ import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Api } from './api';
+import type { IMemory } from './context';
 import type { Lab } from './model';
 import type { Stream } from './stream';
 
@@ -14,7 +15,7 @@ export const Commands = {
   newCluster: 'lepton:new-cluster',
   importData: 'lepton:import-data',
   runCell: 'lepton:run-cell',
-  insertCode: 'lepton:insert-code', // {code}
+  insertCode: 'lepton:insert-code', // {code, load?: true to put %load_ext before it}
   openNotebook: 'lepton:open-notebook', // {path, cell?}
   // Of src/pages:
   openRun: 'lepton:open-run', // {id}
@@ -33,6 +34,7 @@ export interface ILepton {
   stream: Stream;
   lab: Lab;
   trans: TranslationBundle;
+  memory: IMemory;
   palette: ICommandPalette | null;
   launcher: ILauncher | null;
   restorer: ILayoutRestorer | null;

@@ -16,6 +16,13 @@ export interface IViewContext {
   trans: ITrans;
   /** Run a command of JupyterLab. */
   execute(command: string, args?: Record<string, any>): void;
+  /** What is remembered over reloads of the page: which sections are open, and the like. */
+  memory: IMemory;
+}
+
+export interface IMemory {
+  get(key: string): unknown;
+  set(key: string, value: any): void;
 }
 
 const Context = React.createContext<IViewContext | null>(null);
@@ -33,4 +40,16 @@ export function useLepton(): IViewContext {
 /** The value of a store; the component is drawn again when it changes. */
 export function useStore<T>(store: Store<T>): T {
   return React.useSyncExternalStore(store.subscribe, store.get);
+}
+
+/** State of a component that outlives the page. */
+export function useMemory<T>(memory: IMemory, key: string, initial: T): [T, (value: T) => void] {
+  const [value, setValue] = React.useState<T>(() => (memory.get(key) as T | undefined) ?? initial);
+  return [
+    value,
+    next => {
+      setValue(next);
+      memory.set(key, next);
+    }
+  ];
 }

@@ -1,3 +1,4 @@
+/** The plugin: what it adds to JupyterLab, and what it needs of it. */
 import {
   ILayoutRestorer,
   IRouter,
@@ -8,18 +9,26 @@ import { ICommandPalette, IThemeManager } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Api } from './api';
 import { CATEGORY, Commands, ILepton } from './commands';
 import { requester, socketOpener } from './connection';
 import { leptonIcon } from './icon';
-import { Lab } from './model';
+import { Memory } from './memory';
+import { DEFAULTS, Form, ISettings, Lab } from './model';
+import { registerNotebookCommands } from './notebook';
 import { registerLinks, registerPages } from './pages';
 import { SidebarPanel, viewContext } from './sidebar/panel';
+import { StatusItem } from './status';
 import { Stream } from './stream';
 
+const ID = 'lepton-jlab:plugin';
+
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'lepton-jlab:plugin',
+  id: ID,
   description: 'Clusters, runs, data, models and resources beside the notebook.',
   autoStart: true,
   optional: [
@@ -30,7 +39,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IThemeManager,
     IRenderMimeRegistry,
     INotebookTracker,
-    IRouter
+    IRouter,
+    ISettingRegistry,
+    IStateDB,
+    IStatusBar
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -41,18 +53,24 @@ const plugin: JupyterFrontEndPlugin<void> = {
     themes: IThemeManager | null,
     rendermime: IRenderMimeRegistry | null,
     notebooks: INotebookTracker | null,
-    router: IRouter | null
+    router: IRouter | null,
+    registry: ISettingRegistry | null,
+    database: IStateDB | null,
+    statusBar: IStatusBar | null
   ) => {
-    const settings = app.serviceManager.serverSettings;
+    const { serverSettings } = app.serviceManager;
     const trans = (translator ?? nullTranslator).load('lepton_jlab');
-    const api = new Api(requester(settings));
-    const stream = new Stream(socketOpener(settings));
+    const api = new Api(requester(serverSettings));
+    const stream = new Stream(socketOpener(serverSettings));
+    const lab = new Lab(api, stream);
+    const memory = new Memory(database);
     const lepton: ILepton = {
       app,
       api,
       stream,
-      lab: new Lab(api, stream),
+      lab,
       trans,
+      memory,
       palette,
       launcher,
       restorer,
@@ -60,27 +78,63 @@ const plugin: JupyterFrontEndPlugin<void> = {
       rendermime,
       notebooks
     };
-    const panel = new SidebarPanel(viewContext(lepton));
-    app.shell.add(panel, 'left', { rank: 150 });
-    restorer?.add(panel, panel.id);
+    void followSettings(registry, lab);
+    lab.followDatasets();
 
-    app.commands.addCommand(Commands.show, {
-      label: args => (args.isPalette ? trans.__('Show Lepton') : trans.__('Lepton')),
-      caption: trans.__('Clusters, runs, data, models and resources'),
-      icon: leptonIcon,
-      execute: () => app.shell.activateById(panel.id)
-    });
-    palette?.addItem({
-      command: Commands.show,
-      category: CATEGORY,
-      args: { isPalette: true }
-    });
-    launcher?.add({ command: Commands.show, category: CATEGORY });
+    const panel = new SidebarPanel(viewContext(lepton), memory.ready);
+    app.shell.add(panel, 'left', { rank: 150, type: 'Lepton' });
+    restorer?.add(panel, panel.id);
+    registerSidebarCommands(lepton, panel.id);
+    registerNotebookCommands(lepton);
     registerPages(lepton);
     if (router) {
       registerLinks(lepton, router);
     }
+    statusBar?.registerStatusItem('lepton-jlab:status', {
+      item: new StatusItem(lab, trans, () => void app.commands.execute(Commands.show)),
+      align: 'left',
+      rank: 50
+    });
+    for (const command of [Commands.newCluster, Commands.importData, Commands.runCell]) {
+      palette?.addItem({ command, category: CATEGORY });
+    }
   }
 };
+
+function registerSidebarCommands(lepton: ILepton, panel: string): void {
+  const { app, lab, trans, palette, launcher } = lepton;
+  app.commands.addCommand(Commands.show, {
+    label: args => (args.isPalette ? trans.__('Show Lepton') : trans.__('Lepton')),
+    caption: trans.__('Clusters, runs, data, models and resources'),
+    icon: args => (args.isPalette ? undefined : leptonIcon),
+    execute: () => app.shell.activateById(panel)
+  });
+  const forms: [string, string, Form][] = [
+    [Commands.newCluster, trans.__('New Cluster…'), 'cluster'],
+    [Commands.importData, trans.__('Import Data…'), 'import']
+  ];
+  for (const [command, label, form] of forms) {
+    app.commands.addCommand(command, {
+      label,
+      execute: () => {
+        app.shell.activateById(panel);
+        lab.asked.set(form);
+      }
+    });
+  }
+  palette?.addItem({ command: Commands.show, category: CATEGORY, args: { isPalette: true } });
+  launcher?.add({ command: Commands.show, category: CATEGORY });
+}
+
+async function followSettings(registry: ISettingRegistry | null, lab: Lab): Promise<void> {
+  if (!registry) {
+    return;
+  }
+  const settings = await registry.load(ID);
+  const take = () =>
+    lab.settings.set({ ...DEFAULTS, ...(settings.composite as Partial<ISettings>) });
+  settings.changed.connect(take);
+  take();
+}
 
 export default plugin;

@@ -14,6 +14,28 @@ export interface IRunsState {
   known: boolean;
 }
 
+/** The forms that commands can open. */
+export type Form = 'cluster' | 'import' | 'model';
+
+export const SECTIONS = ['clusters', 'runs', 'data', 'models', 'resources'] as const;
+
+/** What a person has set, see schema/plugin.json. */
+export interface ISettings {
+  sections: string[];
+  defaultEngine: string;
+  idleTime: string;
+  timeRange: number;
+  datasetInterval: number;
+}
+
+export const DEFAULTS: ISettings = {
+  sections: [...SECTIONS],
+  defaultEngine: 'auto',
+  idleTime: '',
+  timeRange: 5,
+  datasetInterval: 60
+};
+
 export class Lab {
   constructor(
     readonly api: Api,
@@ -46,10 +68,37 @@ export class Lab {
   readonly datasets = new Store<readonly T.IDatasetRow[] | null>(null);
   readonly error = new Store<string | null>(null);
   readonly resources = new ResourceHistory();
+  readonly settings = new Store<ISettings>(DEFAULTS);
+  /** Which form of the sidebar is open: commands ask for one. */
+  readonly asked = new Store<Form | null>(null);
+  /** What was typed into the form for a cluster, for another attempt. */
+  lastPlan: any = null;
 
   /** A task that has just ended. */
   get taskEnded(): ISignal<this, T.ITask> {
     return this._taskEnded;
+  }
+
+  /** Look for datasets now and then, as often as the settings say. */
+  followDatasets(): () => void {
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const restart = () => {
+      clearInterval(timer);
+      const { datasetInterval } = this.settings.value;
+      timer = datasetInterval
+        ? setInterval(() => {
+            if (!document.hidden && this.status.value === 'live') {
+              void this.refreshDatasets();
+            }
+          }, datasetInterval * 1000)
+        : undefined;
+    };
+    const leave = this.settings.subscribe(restart);
+    restart();
+    return () => {
+      leave();
+      clearInterval(timer);
+    };
   }
 
   /** Ask again for what the stream does not bring. */
@@ -71,11 +120,44 @@ export class Lab {
     }
   }
 
+  /** Failures of tasks that the user has read. */
+  readonly dismissed = new Store<ReadonlySet<string>>(new Set());
+
+  dismiss(id: string): void {
+    this.dismissed.set(new Set(this.dismissed.value).add(id));
+  }
+
+  /** Wait for a request; what goes wrong is shown at the top of the sidebar. */
+  async attempt<R>(request: Promise<R>): Promise<R | undefined> {
+    try {
+      return await request;
+    } catch (error) {
+      this.error.set((error as Error).message);
+      return undefined;
+    }
+  }
+
   /** Show a task from the answer that started it on; the stream brings the rest. */
   addTask(task: T.ITask): void {
     if (!this.tasks.value.some(known => known.id === task.id)) {
       this.tasks.set([...this.tasks.value, task]);
     }
+  }
+
+  /** Wait for the end of a task. */
+  untilEnded(id: string): Promise<T.ITask> {
+    const ended = this.tasks.value.find(task => task.id === id && task.state !== 'running');
+    return ended
+      ? Promise.resolve(ended)
+      : new Promise(resolve => {
+          const hear = (_: this, task: T.ITask) => {
+            if (task.id === id) {
+              this._taskEnded.disconnect(hear);
+              resolve(task);
+            }
+          };
+          this._taskEnded.connect(hear);
+        });
   }
 
   /** Fetch older runs behind those that are known. Returns false when there are no more. */
@@ -88,13 +170,16 @@ export class Lab {
   }
 
   private _takeRuns(data: T.ITopics['runs']): void {
-    const known = data.full ? [] : this.runs.value.runs;
-    const byId = new Map(known.map(run => [run.id, run]));
+    const before = this.runs.value.runs;
+    const byId = new Map((data.full ? [] : before).map(run => [run.id, run]));
     for (const run of data.runs) {
       byId.set(run.id, run);
     }
     const runs = [...byId.values()].sort((a, b) => number(b.id) - number(a.id));
     this.runs.set({ runs, counts: data.counts, known: true });
+    if (data.full && before.length > runs.length) {
+      void this.attempt(this.moreRuns(before.length - runs.length)); // the older ones, afresh
+    }
   }
 
   private _takeTasks(tasks: readonly T.ITask[]): void {

@@ -1,0 +1,256 @@
+import * as React from 'react';
+import { Button } from '../components/button';
+import { SelectField, TextField } from '../components/field';
+import { Failure } from '../components/notice';
+import { ITrans, useLepton, useStore } from '../context';
+import { bytes } from '../format';
+import type { IAbout, IClusterPlan } from '../types';
+import { useRequest } from './request';
+
+const ADDRESS = 'address';
+
+/** What is typed: texts, empty for "choose for me". */
+interface IValues {
+  engine: string;
+  address: string;
+  tls_ca: string;
+  tls_cert: string;
+  tls_key: string;
+  workers: string;
+  threads: string;
+  memory: string;
+  name: string;
+  idle_timeout: string;
+}
+
+export type Wrong = Partial<Record<keyof IValues, string>>;
+
+const NOTHING: IValues = {
+  engine: 'auto',
+  address: '',
+  tls_ca: '',
+  tls_cert: '',
+  tls_key: '',
+  workers: '',
+  threads: '',
+  memory: '',
+  name: '',
+  idle_timeout: ''
+};
+
+/** A new cluster: everything may be left as it is. */
+export function ClusterForm(props: { onClose: () => void }): JSX.Element {
+  const { api, lab, trans } = useLepton();
+  const about = useStore(lab.about);
+  const { defaultEngine, idleTime } = useStore(lab.settings);
+  const clusters = useStore(lab.clusters) ?? [];
+  const [values, setValues] = React.useState<IValues>(
+    () => lab.lastPlan ?? { ...NOTHING, engine: defaultEngine, idle_timeout: idleTime }
+  );
+  const [touched, setTouched] = React.useState(false);
+  const request = useRequest();
+  const wrong = check(
+    values,
+    clusters.map(cluster => cluster.name),
+    about,
+    trans
+  );
+  const error = (name: keyof IValues) => (touched || values[name] ? wrong[name] : undefined);
+  const field = (name: keyof IValues) => ({
+    value: values[name],
+    error: error(name),
+    onChange: (value: string) => setValues({ ...values, [name]: value })
+  });
+  const adopts = values.engine === ADDRESS;
+  const gpus = about?.gpus ?? 0;
+  const onGpus = values.engine === 'cuda' || (values.engine === 'auto' && gpus > 0);
+
+  const start = async () => {
+    setTouched(true);
+    if (Object.keys(wrong).length) {
+      return;
+    }
+    lab.lastPlan = values;
+    const sent = await request.send(() => api.startCluster(plan(values)));
+    if (sent) {
+      lab.addTask(sent.answer);
+      props.onClose();
+    }
+  };
+  return (
+    <form
+      className="lp-Form"
+      aria-label={trans.__('New cluster')}
+      onSubmit={event => {
+        event.preventDefault();
+        void start();
+      }}
+      onKeyDown={event => event.key === 'Escape' && props.onClose()}
+    >
+      <SelectField
+        label={trans.__('Runs on')}
+        {...field('engine')}
+        choices={engines(about, trans)}
+        hint={hint(values.engine, about, trans)}
+      />
+      {adopts ? (
+        <>
+          <TextField
+            label={trans.__('Address')}
+            placeholder="tls://host:8786"
+            {...field('address')}
+            autoFocus
+          />
+          {values.address.startsWith('tls://') && (
+            <>
+              <TextField label={trans.__('Authority (file)')} {...field('tls_ca')} />
+              <TextField label={trans.__('Certificate (file)')} {...field('tls_cert')} />
+              <TextField label={trans.__('Key (file)')} {...field('tls_key')} />
+            </>
+          )}
+        </>
+      ) : (
+        <div className="lp-Form-row">
+          <TextField
+            label={onGpus ? trans.__('GPUs') : trans.__('Workers')}
+            placeholder={onGpus && gpus ? trans.__('all %1', gpus) : trans.__('auto')}
+            inputMode="numeric"
+            {...field('workers')}
+          />
+          <TextField
+            label={trans.__('Threads each')}
+            placeholder={trans.__('auto')}
+            inputMode="numeric"
+            {...field('threads')}
+          />
+          <TextField
+            label={trans.__('Memory each')}
+            placeholder={trans.__('auto')}
+            {...field('memory')}
+          />
+        </div>
+      )}
+      <div className="lp-Form-row">
+        <TextField
+          label={trans.__('Name')}
+          placeholder={
+            adopts ? trans.__('its address') : values.engine === 'auto' ? 'local' : values.engine
+          }
+          {...field('name')}
+        />
+        <TextField
+          label={trans.__('Stops when idle for')}
+          placeholder="1h"
+          {...field('idle_timeout')}
+        />
+      </div>
+      {request.error && <Failure message={request.error.message} onDismiss={request.clear} />}
+      <div className="lp-Buttons">
+        <Button onClick={props.onClose}>{trans.__('Cancel')}</Button>
+        <Button look="primary" type="submit" disabled={request.busy}>
+          {adopts ? trans.__('Adopt') : trans.__('Start')}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** What cannot be, by field. */
+export function check(
+  values: IValues,
+  taken: readonly string[],
+  about: IAbout | null,
+  trans: ITrans
+): Wrong {
+  const wrong: Wrong = {};
+  if (values.engine === ADDRESS) {
+    if (!/^(tls|tcp):\/\/[^\s/:]+:\d+$/.test(values.address.trim())) {
+      wrong.address = trans.__('The address of a scheduler: tls://host:8786 or tcp://host:8786.');
+    } else if (values.address.startsWith('tls://')) {
+      for (const name of ['tls_ca', 'tls_cert', 'tls_key'] as const) {
+        if (!values[name].trim()) {
+          wrong[name] = trans.__('A tls:// address needs this file.');
+        }
+      }
+    }
+  } else {
+    for (const name of ['workers', 'threads'] as const) {
+      if (values[name] && !/^[1-9]\d*$/.test(values[name].trim())) {
+        wrong[name] = trans.__('A number, 1 or more.');
+      }
+    }
+    const gpus = about?.gpus ?? 0;
+    if (values.engine === 'cuda' && Number(values.workers) > gpus) {
+      wrong.workers = trans._n('There is %1 GPU.', 'There are %1 GPUs.', gpus);
+    }
+    if (values.memory && !/^\d+(\.\d+)?\s*([kMGT]i?)?B$/i.test(values.memory.trim())) {
+      wrong.memory = trans.__('A size, such as 4GiB.');
+    }
+  }
+  const name = values.name.trim();
+  if (name && !/^[A-Za-z0-9][\w.-]*$/.test(name)) {
+    wrong.name = trans.__('Letters, digits and . _ - only.');
+  } else if (taken.includes(name)) {
+    wrong.name = trans.__('%1 is running already.', name);
+  }
+  if (
+    values.idle_timeout &&
+    !/^\d+(\.\d+)?\s*(s|m|min|h|d|seconds?|minutes?|hours?|days?)?$/.test(
+      values.idle_timeout.trim()
+    )
+  ) {
+    wrong.idle_timeout = trans.__('A time: 90s, 10min, 1h.');
+  }
+  return wrong;
+}
+
+function plan(values: IValues): IClusterPlan {
+  const text = (name: keyof IValues) => values[name].trim() || undefined;
+  const number = (name: keyof IValues) => (values[name] ? Number(values[name]) : undefined);
+  const common = { name: text('name'), idle_timeout: text('idle_timeout') };
+  if (values.engine === ADDRESS) {
+    return {
+      ...common,
+      engine: text('address'),
+      tls_ca: text('tls_ca'),
+      tls_cert: text('tls_cert'),
+      tls_key: text('tls_key')
+    };
+  }
+  return {
+    ...common,
+    engine: values.engine,
+    workers: number('workers'),
+    threads: number('threads'),
+    memory: text('memory')
+  };
+}
+
+function engines(about: IAbout | null, trans: ITrans) {
+  const words: Record<string, string> = {
+    auto: about?.gpus
+      ? trans._n('This machine: %1 GPU', 'This machine: %1 GPUs', about.gpus)
+      : trans.__('This machine: best choice'),
+    local: trans.__('This machine: CPU cores'),
+    cuda: trans.__('This machine: GPUs')
+  };
+  const names = about?.engines ?? ['auto', 'local', 'cuda'];
+  return [
+    ...names.map(name => ({
+      value: name,
+      label: words[name] ?? name,
+      disabled: name === 'cuda' && about?.gpus === 0
+    })),
+    { value: ADDRESS, label: trans.__('A scheduler that runs already') }
+  ];
+}
+
+function hint(engine: string, about: IAbout | null, trans: ITrans): string | undefined {
+  if (!about || engine === ADDRESS) {
+    return undefined;
+  }
+  const machine = trans.__('%1 cores, %2 memory', about.cpus, bytes(about.memory));
+  return about.gpus
+    ? trans._n('%1 GPU, %2', '%1 GPUs, %2', about.gpus, machine)
+    : trans.__('%1, no GPU', machine);
+}

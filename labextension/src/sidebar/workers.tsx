@@ -1,0 +1,109 @@
+import * as React from 'react';
+import { Button } from '../components/button';
+import { VirtualList } from '../components/virtual';
+import { Commands } from '../commands';
+import { useLepton } from '../context';
+import { bytes, percent } from '../format';
+import type { ICluster, IWorker } from '../types';
+
+const FEW = 8;
+const ROW = 26; // px, as --lp-row in the style sheet
+
+/** The workers of a cluster, each with what it does now. */
+export function Workers(props: { cluster: ICluster }): JSX.Element {
+  const { trans } = useLepton();
+  const { name, workers } = props.cluster;
+  const [all, setAll] = React.useState(false);
+  const shown = all || workers.length <= FEW + 1 ? workers : workers.slice(0, FEW);
+  return (
+    <>
+      <VirtualList
+        items={shown}
+        rowHeight={ROW}
+        itemKey={worker => worker.id}
+        label={trans.__('Workers of %1', name)}
+      >
+        {worker => <WorkerRow cluster={name} worker={worker} />}
+      </VirtualList>
+      {workers.length > FEW + 1 && (
+        <Button look="link" onClick={() => setAll(!all)}>
+          {all ? trans.__('Show fewer') : trans.__('Show all %1 workers', workers.length)}
+        </Button>
+      )}
+    </>
+  );
+}
+
+const WorkerRow = React.memo(
+  function WorkerRow(props: { cluster: string; worker: IWorker }): JSX.Element {
+    const { lab, trans, execute } = useLepton();
+    const { cluster, worker } = props;
+    const row = React.useRef<HTMLDivElement>(null);
+    React.useEffect(() => {
+      const write = () => {
+        const now = lab.resources.latest?.workers[`${cluster}/${worker.id}`];
+        if (row.current && now && !document.hidden) {
+          meter(row.current, 'cpu', percent(now.cpu), now.cpu / 100);
+          const [used, limit] = now.memory;
+          meter(row.current, 'memory', bytes(used), limit ? used / limit : 0);
+        }
+      };
+      write();
+      lab.resources.changed.connect(write);
+      return () => {
+        lab.resources.changed.disconnect(write);
+      };
+    }, [lab, cluster, worker.id]);
+    const device = worker.devices.join(', ');
+    return (
+      <div ref={row} className="lp-Worker">
+        <span className="lp-Worker-name" title={trans.__('%1 on %2', worker.id, worker.host)}>
+          {worker.id}
+        </span>
+        <span className="lp-Worker-device">
+          {device.replace('gpu:', 'GPU ').replace('cpu', 'CPU')}
+        </span>
+        <Gauge kind="cpu" label={trans.__('CPU')} />
+        <Gauge kind="memory" label={trans.__('Memory')} />
+        {worker.run ? (
+          <button
+            type="button"
+            className="lp-Link"
+            title={trans.__('Open %1', worker.run)}
+            onClick={() => execute(Commands.openRun, { id: worker.run })}
+          >
+            {worker.run}
+          </button>
+        ) : (
+          <span className="lp-Worker-free">{trans.__('free')}</span>
+        )}
+      </div>
+    );
+  },
+  (before, after) =>
+    before.cluster === after.cluster &&
+    before.worker.id === after.worker.id &&
+    before.worker.run === after.worker.run
+);
+
+function Gauge(props: { kind: string; label: string }): JSX.Element {
+  return (
+    <span className="lp-Gauge" data-gauge={props.kind} title={props.label}>
+      <span className="lp-Hidden">{props.label}</span>
+      <span className="lp-Gauge-text">–</span>
+      <span className="lp-Gauge-bar" aria-hidden="true">
+        <span />
+      </span>
+    </span>
+  );
+}
+
+function meter(row: HTMLElement, kind: string, text: string, share: number): void {
+  const gauge = row.querySelector(`[data-gauge=${kind}]`)!;
+  const words = gauge.querySelector('.lp-Gauge-text')!;
+  if (words.textContent !== text) {
+    words.textContent = text;
+  }
+  const bar = gauge.querySelector<HTMLElement>('.lp-Gauge-bar > span')!;
+  bar.style.transform = `scaleX(${Math.min(1, Math.max(0, share)).toFixed(3)})`;
+}
