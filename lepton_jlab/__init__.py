@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lepton_jlab.models import endpoints as endpoints
     from lepton_jlab.models import export_model as export_model
     from lepton_jlab.models import model as model
+    from lepton_jlab.models import predict as predict
     from lepton_jlab.models import save_model as save_model
     from lepton_jlab.models.registry import models as models
     from lepton_jlab.runs.log import log as log
@@ -43,7 +44,7 @@ _HOMES = {
     "lepton_jlab.errors": ("LeptonError",),
     "lepton_jlab.models": (
         *("Endpoint", "Model", "batched", "deploy", "endpoint", "endpoints"),
-        *("export_model", "model", "save_model"),
+        *("export_model", "model", "predict", "save_model"),
     ),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }

@@ -121,6 +121,65 @@ def drop(args: Namespace, _context: Context) -> Result:
     return _lines({"name": name, "version": number}, [f"Dropped {args.name}."])
 
 
+@action("model predict")
+def predict(args: Namespace, context: Context) -> Result:
+    """Send a dataset through a model."""
+    from lepton_jlab.runs import words
+
+    name, number = split_name(args.name)
+    progress = Rate(context)
+    start = time.monotonic()
+    dataset = lepton.predict(
+        name,
+        _held(args.src, context),
+        args.out,
+        version=number,
+        cluster=args.cluster,
+        here=args.here,
+        batch=args.batch,
+        allow_nan=args.allow_nan,
+        force=args.force,
+        progress=progress,
+    )
+    seconds = time.monotonic() - start
+    info = {**dataset.info(), "seconds": seconds, "samples_per_second": progress.speed}
+    arrays = ", ".join(f"{a.name} {a.shape} {a.dtype}" for a in dataset.arrays.values())
+    lines = [
+        f"{args.name} answered {len(dataset):,} samples in {words.duration(seconds)}: {arrays}",
+        f"in {dataset.path}",
+    ]
+    return _lines(info, lines)
+
+
+class Rate:
+    """Tells the share, the speed and the time left of what counts samples, now and then."""
+
+    def __init__(self, context: Context) -> None:
+        self._say = context.progress
+        self._begun: tuple[float, int] | None = None
+        self._last = 0.0
+        self.speed: float | None = None  # samples/s, over all
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        """Take note of `done` samples of `total`."""
+        from lepton_jlab.runs import words
+
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = (now, done)
+        start, before = self._begun
+        self.speed = (done - before) / (now - start) if done > before else None
+        if now - self._last < OFTEN and done < total:
+            return
+        self._last = now
+        line = f"{text} {done / max(total, 1):.0%}"
+        if self.speed:
+            line += f", {self.speed:,.0f} samples/s"
+            if done < total:
+                line += f", {words.duration((total - done) / self.speed)} left"
+        self._say(line)
+
+
 @action("model export")
 def export(args: Namespace, context: Context) -> Result:
     """Export a model, checked."""

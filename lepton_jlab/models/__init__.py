@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lepton_jlab.models.exporting.export import export_model as export_model
+    from lepton_jlab.models.offline.predict import predict as predict
     from lepton_jlab.models.registry import Model as Model
     from lepton_jlab.models.registry import model as model
     from lepton_jlab.models.saving import save_model as save_model
@@ -32,6 +33,7 @@ _HOME = {
     "endpoints": "serving",
     "export_model": "exporting.export",
     "model": "registry",
+    "predict": "offline.predict",
     "save_model": "saving",
 }
 __all__ = sorted(_HOME)
