@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
 from lepton_jlab.errors import LeptonError, MissingDependencyError
+
+
+def tensorflow_here() -> Any:
+    """Import TensorFlow, which says then only what goes wrong.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise MissingDependencyError("TensorFlow, which models need,", "cpu")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow
+
+    return tensorflow
 
 
 def keras_here() -> Any:
@@ -19,8 +36,7 @@ def keras_here() -> Any:
     LeptonError
         If Keras computes with something else.
     """
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingDependencyError("TensorFlow, which models need,", "cpu")
+    tensorflow_here()
     import keras
 
     backend = keras.backend.backend()

@@ -39,10 +39,10 @@ class Asker:
     """
 
     def __init__(self, folder: Path, inputs: list[Tensor], recipe: Any, batch: int) -> None:
-        import tensorflow as tf
-
+        from lepton_jlab.models.loading import tensorflow_here
         from lepton_jlab.models.signature import open_signature
 
+        tf = tensorflow_here()
         self._tf = tf
         self._inputs = inputs
         self._recipe = recipe

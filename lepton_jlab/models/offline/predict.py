@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data.codecs import CODECS, DEFAULT
-from lepton_jlab.data.unfinished import check_destination, unfinished
+from lepton_jlab.data.unfinished import JOURNAL, check_destination, unfinished
 from lepton_jlab.data.writing import consolidate
 from lepton_jlab.errors import DataError, RunError
 from lepton_jlab.models import apart
@@ -112,10 +112,9 @@ def predict(
         "plan": plan.to_dict(),
         "allow_nan": allow_nan,
     }
+    _end_runs(destination.with_name(f".{destination.name}.partial"))
     with unfinished(destination, force, key, keep=True) as into:
-        if into.resumed:
-            _end_runs(into.folder)
-        else:
+        if not into.resumed:
             _create(into.folder, chosen, dataset, plan.chunk, plan.shard, shapes, read)
             into.begin()
         job = Job(chosen, dataset, plan, into.folder, allow_nan)
@@ -256,15 +255,16 @@ def _end(runs: Any) -> None:
 
 
 def _end_runs(folder: Path) -> None:
-    """End the runs of one who was killed while they went on."""
+    """End the runs that go on for one who was killed: they would write into what is cleared."""
     from lepton_jlab.errors import LeptonError
     from lepton_jlab.runs import run
 
     with contextlib.suppress(FileNotFoundError, ValueError):
-        for key in json.loads((folder / _RUNS).read_text()):
-            with contextlib.suppress(LeptonError):
-                found: Any = run(key)
-                if found.state in ("queued", "running"):
-                    _end(found)
+        keys = json.loads((folder / _RUNS).read_text())
+        with (folder / JOURNAL).open("rb") as journal, contextlib.suppress(BlockingIOError):
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else who asked is alive
+            for key in keys:
+                with contextlib.suppress(LeptonError):
+                    found: Any = run(key)
                     while found.state in ("queued", "running"):
-                        time.sleep(_LOOK)
+                        _end(found)

@@ -62,7 +62,7 @@ class Job:
 
     def note(self, start: int) -> None:
         """Note that a piece is written; several processes may at once."""
-        line = json.dumps({"start": start}) + "\n"
+        line = json.dumps({"start": start, "pid": os.getpid()}) + "\n"
         file = os.open(self.folder / DONE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(file, b"\n" * self._torn(file) + line.encode())
