@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lepton_jlab.readers import ENGINES, engine, identifier, names, positive, pushed, sweep, whole
+from lepton_jlab.readers import (
+    ENGINES,
+    checks,
+    engine,
+    identifier,
+    names,
+    positive,
+    pushed,
+    sweep,
+    whole,
+)
 
 Place = Literal["line", "cell", "terminal"]
 Kind = Literal[
@@ -22,6 +32,10 @@ GOALS = ("balanced", "speed", "size")
 EXPORTS = ("litert", "onnx", "savedmodel", "edge")
 QUANTIZE = ("none", "dynamic", "int8")
 RUNTIMES = ("auto", "savedmodel", "keras", "litert", "onnx")
+CHECKS = (
+    *("label", "duplicate", "near-duplicate", "leakage", "nonfinite", "constant", "broken"),
+    *("outlier", "schema"),
+)
 TIERS = ("auto", "hot", "warm", "cold")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
@@ -120,6 +134,7 @@ CLUSTER = option(
     help="on which cluster (default: the one in use, or the only one)",
     completes="cluster",
 )
+HERE = switch("--here", help="do it in this process, although a cluster runs")
 WHICH = "run or sweep: r17, s3, its name, or a variable that holds it"
 RUN = argument("ID", help=WHICH, completes="run")
 DATASET = argument("PATH", help="folder of the dataset", completes="dataset")
@@ -360,6 +375,34 @@ COMMANDS: tuple[Command, ...] = (
         "data list",
         "List the datasets in a folder.",
         argument("FOLDER", help="where (default: here)", count="?", default=".", completes="file"),
+    ),
+    command(
+        "data clean",
+        "Find wrong labels, copies, broken and strange samples; write the dataset without them.",
+        DATASET,
+        option(
+            "--checks",
+            metavar="A,B",
+            help=f"look only for these: {', '.join(CHECKS)} (default: all)",
+            read=checks,
+        ),
+        option(
+            "--apply",
+            metavar="OUT",
+            help="write the dataset without what was found (outliers stay); PATH stays as it is",
+            completes="dataset",
+        ),
+        option(
+            "--schema",
+            metavar="FILE",
+            help='JSON, what values may be: {"x": {"min": 0, "max": 1}, "id": {"unique": true}}',
+            completes="file",
+        ),
+        option("--epochs", metavar="N", help="for the models that find labels", read=positive),
+        HERE,
+        CLUSTER,
+        switch("-f", "--force", help="replace OUT if it is there"),
+        OUT,
     ),
     command(
         "data tier",

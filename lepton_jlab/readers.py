@@ -40,6 +40,11 @@ def names(text: str) -> list[str]:
     return [identifier(name.strip()) for name in text.split(",")]
 
 
+def checks(text: str) -> list[str]:
+    """Read the kinds that ``--checks`` looks for: ``label,duplicate``."""
+    return [kind.strip() for kind in text.split(",") if kind.strip()]
+
+
 def pushed(text: str) -> list[str] | Literal["none"]:
     """Read what ``--push`` takes: names, or the word ``none``."""
     return "none" if text == "none" else names(text)

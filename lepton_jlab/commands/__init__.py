@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from lepton_jlab.commands import cluster, data, models, runs, serving, storage, tiers
+from lepton_jlab.commands import cleaning, cluster, data, models, runs, serving, storage, tiers
 from lepton_jlab.commands.result import ACTIONS, Context, Result, action, spoken
 from lepton_jlab.parsing import help_of
 
 __all__ = [
     "Context",
     "Result",
+    "cleaning",
     "cluster",
     "data",
     "models",
