@@ -115,7 +115,7 @@ def _table(findings: Findings, some: Sequence[Finding]) -> str:
     for one in some:
         values = [""] * len(names)
         if one.index is not None:
-            values = [preview._values(dataset.arrays[name][one.index]) for name in names]
+            values = [preview.values(dataset.arrays[name][one.index]) for name in names]
         number = "" if one.index is None else f"{one.index:,}"
         cells = [number, *values, one.reason, f"{one.score:.2f}"]
         rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
