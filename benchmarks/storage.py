@@ -77,6 +77,7 @@ def measure(rounds: int, quick: bool) -> Result:
 def _ways() -> tuple[dict[str, Way], list[str]]:
     ways: dict[str, Way] = {
         _LEPTON: storage_ways.lepton,
+        "Lepton, --private": storage_ways.private,
         _DEFAULT: storage_ways.by_default,
         _COPIES: storage_ways.copies,
     }
@@ -125,7 +126,8 @@ def _write(data: Data, folder: Path, how: str) -> float:
     times = []
     for _ in range(_WRITES):
         place = Path(tempfile.mkdtemp(dir=folder))
-        store: Any = (LocalStore if how == "plain" else LinkedStore)(place / "a.zarr")
+        root = place / "a.zarr"
+        store: Any = LocalStore(root) if how == "plain" else LinkedStore(root, force=True)
         try:
             times.append(seconds(partial(data.write, store)))
         finally:

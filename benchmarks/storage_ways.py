@@ -102,19 +102,24 @@ def by_default(data: Data, folder: Path) -> None:
     copies(data, folder, own_codec=False)
 
 
-def lepton(data: Data, folder: Path) -> None:
+def lepton(data: Data, folder: Path, private: bool = False) -> None:
     """Make three snapshots; the dataset is the third of them."""
     from lepton_jlab.data import open_dataset
     from lepton_jlab.data.storage import snapshot, version_folder
 
     dataset = folder / "a.zarr"
     data.write(str(dataset))
-    snapshot(dataset, "first")
+    snapshot(dataset, "first", private=private)
     data.edit(str(dataset))
-    snapshot(dataset, "second")
+    snapshot(dataset, "second", private=private)
     data.append(str(dataset))
-    snapshot(dataset, "third")
+    snapshot(dataset, "third", private=private)
     data.check(open_dataset(version_folder(dataset, "third"))._node)
+
+
+def private(data: Data, folder: Path) -> None:
+    """Make them, the dataset having files of its own."""
+    lepton(data, folder, private=True)
 
 
 def icechunk(data: Data, folder: Path) -> None:

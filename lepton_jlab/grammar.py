@@ -405,6 +405,11 @@ COMMANDS: tuple[Command, ...] = (
         OUT,
     ),
     command(
+        "data report",
+        "Show what the datasets in a folder take: decoded, compressed, deduplicated, and by tier.",
+        argument("FOLDER", help="where (default: here)", count="?", default=".", completes="file"),
+    ),
+    command(
         "data tier",
         "Show in which tiers datasets are and what that costs a month, or move them.",
         argument("PATH", help="one dataset (default: all known)", count="?", completes="dataset"),

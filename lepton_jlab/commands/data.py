@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import lepton_jlab as lepton
 from lepton_jlab.commands.result import Context, Result, action, spoken
+from lepton_jlab.commands.storage import sizes_text
+from lepton_jlab.commands.tiers import place_text
 
 if TYPE_CHECKING:
     from lepton_jlab.runs.views.table import Table
@@ -141,6 +143,10 @@ def _text(info: Mapping[str, Any]) -> str:
     lines = [_headline(info), _arrays(info)]
     source = info["source"]
     lines += [f"from {source}"] if source else []
+    if info["storage"]:
+        lines.append(f"storage: {sizes_text(info['storage'])}")
+    if info["place"] and info["place"]["money_per_month"] is not None:
+        lines.append(f"place: {place_text(info['place'])}")
     lines += [
         f"{path}: {array['verdict']}" for path, array in _all_arrays(info, "") if array["verdict"]
     ]

@@ -25,7 +25,7 @@ def dedup(args: Namespace, _context: Context) -> Result:
     lines = [
         f"{done['files']:,} chunks, {words.size(done['bytes'])}; "
         f"{words.size(done['freed_bytes'])} freed",
-        _sizes(done["sizes"]),
+        sizes_text(done["sizes"]),
         *_notes(done),
     ]
     return _told(done, lines)
@@ -45,7 +45,7 @@ def snapshot(args: Namespace, context: Context) -> Result:
     lines = [
         f"Version {made['name']!r}: {made['files']:,} files, {words.size(made['stored_bytes'])}; "
         f"{words.size(made['new_bytes'])} of it are new",
-        _sizes(made["sizes"]),
+        sizes_text(made["sizes"]),
         *_notes(made),
     ]
     if not made["protected"] and not made["note"]:
@@ -92,9 +92,44 @@ def versions(args: Namespace, context: Context) -> Result:
             "private" if row["private"] else "",
         )
         table.rows.append([Cell(text) for text in told])
-    text = f"{table.text()}\n{_sizes(total)}"
-    markup = page.frame(table.html() + page.note(_sizes(total)))
+    text = f"{table.text()}\n{sizes_text(total)}"
+    markup = page.frame(table.html() + page.note(sizes_text(total)))
     return Result(lambda: {"versions": rows, "sizes": total}, text, markup)
+
+
+@action("data report")
+def report(args: Namespace, context: Context) -> Result:
+    """Show what the datasets in a folder take."""
+    from lepton_jlab.data.storage import report
+    from lepton_jlab.runs import words
+    from lepton_jlab.runs.views import page
+    from lepton_jlab.runs.views.table import Cell, Table
+
+    found = report(args.folder)
+    if not found["datasets"]:
+        hint = "No datasets here. Make one: %lepton data import fashion-mnist fashion.zarr"
+        return Result(lambda: found, spoken(hint, context.place))
+    header = ["dataset", "versions", "original", "compressed", "ratio", "on disk", "ratio"]
+    table = Table([*header, "together", "tier", ""], frozenset(range(1, 8)))
+
+    def add(name: str, row: Mapping[str, Any]) -> None:
+        told = [name, *[""] * 8]
+        if not row.get("error"):
+            original, compressed, on_disk = (
+                words.size(row[f"{step}_bytes"])
+                for step in ("original", "compressed", "deduplicated")
+            )
+            ratios = (f"{row[key] or 1:.2f}" for key in ("ratio_compression", "ratio_dedup"))
+            tiers = ", ".join(f"{tier} {words.size(size)}" for tier, size in row["tiers"].items())
+            told = [name, f"{row['versions']:,}", original, compressed, next(ratios), on_disk]
+            told += [next(ratios), f"{row['ratio'] or 1:.2f}", tiers]
+        table.rows.append([Cell(text) for text in (*told, row.get("error") or "")])
+
+    for row in found["datasets"]:
+        add(row["name"], row)
+    if found["total"]["datasets"] > 1:
+        add("all, shared files once", found["total"])
+    return Result(lambda: found, table.text(), page.frame(table.html()))
 
 
 @action("data diff")
@@ -217,17 +252,16 @@ def _change(row: Mapping[str, Any]) -> str:
     return told
 
 
-def _sizes(sizes: Mapping[str, Any]) -> str:
+def sizes_text(sizes: Mapping[str, Any]) -> str:
     """Write the sizes of a dataset with its versions, after each step."""
     from lepton_jlab.runs import words
 
-    told = "with 1 version" if sizes["versions"] == 1 else f"with {sizes['versions']:,} versions"
-    return (
-        f"{told}: {words.size(sizes['original_bytes'])}, compressed "
-        f"{words.size(sizes['compressed_bytes'])} (ratio {sizes['ratio_compression'] or 1:.2f}), "
-        f"on disk {words.size(sizes['deduplicated_bytes'])} (ratio {sizes['ratio_dedup'] or 1:.2f};"
-        f" together {sizes['ratio'] or 1:.2f})"
-    )
+    count = sizes["versions"]
+    told = f"with {count:,} version{'s' * (count != 1)}: " if count else ""
+    told += f"{words.size(sizes['original_bytes'])}, compressed "
+    told += f"{words.size(sizes['compressed_bytes'])} (ratio {sizes['ratio_compression'] or 1:.2f})"
+    told += f", on disk {words.size(sizes['deduplicated_bytes'])} (ratio "
+    return f"{told}{sizes['ratio_dedup'] or 1:.2f}; together {sizes['ratio'] or 1:.2f})"
 
 
 def _notes(done: Mapping[str, Any]) -> list[str]:

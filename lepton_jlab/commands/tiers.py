@@ -224,6 +224,17 @@ def _total(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{text}."
 
 
+def place_text(place: Mapping[str, Any]) -> str:
+    """Write where a dataset is, and what it is worth."""
+    from lepton_jlab.runs import words
+
+    told = ", ".join(f"{tier} {words.size(size)}" for tier, size in place["tier_bytes"].items())
+    told += f" in {place['where']}" if place["where"] else ""
+    told += f"; importance {place['importance']}, read {place['accesses']:.1f} times lately, score "
+    told += f"{place['score']:.1f}; {_money(place['money_per_month'])} {place['currency']}"
+    return f"{told} a month"
+
+
 def _signed(count: int) -> str:
     from lepton_jlab.runs import words
 

@@ -16,7 +16,7 @@ from lepton_jlab.data.prepare.methods import Preparing
 from lepton_jlab.data.prepare.recipe import Recipe
 from lepton_jlab.data.schema import find_members, find_roles
 from lepton_jlab.data.split import Chosen, Part, shares_of
-from lepton_jlab.data.store import address, is_url, open_node
+from lepton_jlab.data.store import address, open_node
 from lepton_jlab.errors import NotFoundError, UsageError, suggestion
 from lepton_jlab.sizes import parse_bytes
 
@@ -256,13 +256,8 @@ class Dataset(Preparing):
     def info(self) -> dict[str, Any]:
         """Describe what is stored: shapes, chunks, codecs and sizes, for ``data info --json``."""
         from lepton_jlab.data.describe import describe
-        from lepton_jlab.data.storage import has_versions, sizes
 
-        info = describe(self, self._node)
-        if not self._inner:
-            versioned = not is_url(self._where) and has_versions(self._where)
-            info["storage"] = sizes(self._where) if versioned else None
-        return info
+        return describe(self, self._node)
 
     # ---- how it shows and travels
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data.column import dimension_names
-from lepton_jlab.data.store import is_zarr
+from lepton_jlab.data.elsewhere import elsewhere
+from lepton_jlab.data.store import is_url, is_zarr
 from lepton_jlab.data.verdict import chunk_bytes, piece_count, verdict
 from lepton_jlab.errors import LeptonError
 
@@ -34,7 +35,8 @@ def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
     """Return what `dataset` holds, with the datasets inside it, as a JSON-ready tree.
 
     Sizes are in bytes; ``ratio`` = original / stored. ``stored_bytes`` and ``ratio`` are None
-    where the store cannot tell.
+    where the store cannot tell. ``place`` is that of `lepton_jlab.data.tiers.overview.figures`,
+    ``storage`` that of `lepton_jlab.data.storage.sizes`.
     """
     arrays = [describe_array(name, array) for name, array in dataset._stored.items()]
     groups = {name: dataset[name].info() for name in dataset.groups}
@@ -56,10 +58,26 @@ def describe(dataset: Dataset, node: Node) -> dict[str, Any]:
         "history": dataset._schema.get("history", []),
         "arrays": arrays,
         "groups": groups,
+        "storage": storage_of(dataset),
         "original_bytes": original,
         "stored_bytes": total,
         "ratio": _ratio(original, total),
     }
+
+
+def storage_of(dataset: Dataset) -> dict[str, Any] | None:
+    """Return the sizes of a dataset and its versions after each step; None for what has none.
+
+    These are URLs, zip files and datasets inside others.
+    """
+    from lepton_jlab.data.storage import sizes
+    from lepton_jlab.data.storage.place import whole_of
+
+    folder = Path(dataset.path)
+    if dataset._inner or is_url(dataset.path) or not is_zarr(folder):
+        return None
+    folder = folder.resolve()
+    return sizes(folder) if whole_of(folder) == folder else None
 
 
 def describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
@@ -146,8 +164,16 @@ def find_datasets(folder: str | os.PathLike[str] = ".", depth: int = 3) -> list[
         ``name`` (relative to `folder`), ``path``, ``samples`` (of all datasets inside together),
         ``stored_bytes``; and ``error`` for one that cannot be opened, else None.
     """
+    return [_listing(name, path) for name, path in find_folders(folder, depth)]
+
+
+def find_folders(
+    folder: str | os.PathLike[str] = ".", depth: int = 3
+) -> Iterator[tuple[str, Path]]:
+    """Yield the name, relative to `folder`, and the path of each dataset that is found there."""
     root = Path(folder).expanduser().absolute()
-    return [_listing(root, path) for path in sorted(_zarr_folders(root, depth))]
+    for path in sorted(_zarr_folders(root, depth)):
+        yield path.name if path == root else str(path.relative_to(root)), path
 
 
 def _zarr_folders(folder: Path, depth: int) -> Iterator[Path]:
@@ -167,10 +193,9 @@ def _zarr_folders(folder: Path, depth: int) -> Iterator[Path]:
             yield Path(entry.path)
 
 
-def _listing(root: Path, path: Path) -> dict[str, Any]:
+def _listing(name: str, path: Path) -> dict[str, Any]:
     from lepton_jlab.data.dataset import open_dataset
 
-    name = path.name if path == root else str(path.relative_to(root))
     row: dict[str, Any] = {"name": name, "path": str(path), "samples": None, "error": None}
     row["stored_bytes"] = disk_bytes(path)
     try:
@@ -185,7 +210,9 @@ def _samples(dataset: Dataset) -> int:
 
 
 def disk_bytes(path: Path) -> int:
-    """Return the size of a file, or of all files below a folder, in bytes."""
+    """Return the size of a file, or of all files of the dataset in a folder, in bytes."""
+    if moved := elsewhere(path):
+        return moved.nbytes
     if path.is_file():
         return path.stat().st_size
     return sum(f.stat().st_size for f in path.rglob("*") if f.is_file())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data import plots
-from lepton_jlab.data.describe import codec_words, describe_array
+from lepton_jlab.data.describe import codec_words, describe_array, storage_of
 from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ background:var(--jp-layout-color2,#eee)}
 
 def html(dataset: Dataset) -> str:
     """Return the dataset as HTML; only the chunks of the first samples and of labels are read."""
-    parts = [_summary(dataset), _arrays(dataset)]
+    parts = [_summary(dataset), _arrays(dataset), _storage(dataset)]
     if len(dataset):
         for draw in (_samples, _label_counts):
             try:
@@ -94,6 +94,35 @@ def _arrays(dataset: Dataset) -> str:
             notes.append(f"<div><b>{escape(path)}</b>: {escape(known['verdict'])}</div>")
     header = ["array", "shape", "type", "chunk", "codec", "chunks", "size", "stored", "ratio"]
     return _grid(header, rows, right=5) + "".join(notes)
+
+
+def _storage(dataset: Dataset) -> str:
+    """Draw what the dataset takes after each step, and where that is; nothing where it is a URL."""
+    sizes = storage_of(dataset)
+    if sizes is None:
+        return ""
+    from lepton_jlab.data.tiers.overview import figures
+
+    place = figures(dataset.path)
+    count = sizes["versions"]
+    rows = [
+        ("original", _bytes(sizes["original_bytes"]), ""),
+        ("compressed", _bytes(sizes["compressed_bytes"]), _ratio(sizes["ratio_compression"])),
+        ("deduplicated", _bytes(sizes["deduplicated_bytes"]), _ratio(sizes["ratio_dedup"])),
+        ("together", "", _ratio(sizes["ratio"])),
+    ]
+    name = f"storage, with {count} version{'s' * (count != 1)}" if count else "storage"
+    tiers = ", ".join(f"{tier} {_bytes(size)}" for tier, size in sizes["tiers"].items())
+    where = f" in {place['where']}" if place["where"] else ""
+    about = f"{tiers}{where} · importance {place['importance']} · score {place['score']:.1f}"
+    if place["money_per_month"] is not None:
+        about += f" · {place['money_per_month']:.2g} {place['currency']} a month"
+    note = f'<div class="dim">{escape(about)}</div>'
+    return _grid([name, "size", "ratio"], rows, right=1) + note
+
+
+def _ratio(ratio: float | None) -> str:
+    return f"{ratio:.3g}" if ratio else ""
 
 
 def _columns(dataset: Dataset, within: str) -> Iterator[tuple[str, Column]]:

@@ -151,7 +151,9 @@ def test_info_is_a_tree_in_the_terminal(here: Path) -> None:
     assert re.search("900 . 16 . 16 . 1  uint8", lines[2])
     assert "blosc-zstd + crc32c" in lines[2]
     assert lines[7] == "from pets.npz"
-    assert len(lines) == 8  # 900 small chunks are not many
+    assert lines[8].startswith("storage: 254.4 kB, compressed ")
+    assert lines[9].startswith("place: warm ")
+    assert len(lines) == 10  # 900 small chunks are not many
     zarr.create_group("b.zarr").create_array("x", shape=(5000,), dtype="f4", chunks=(1,))
     text = command("data info b.zarr").text
     assert "x: chunks of 4 bytes are small: 5,000 files; import again with --chunk auto" in text

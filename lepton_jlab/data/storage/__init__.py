@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lepton_jlab.data.storage.collecting import collect
 from lepton_jlab.data.storage.difference import diff
-from lepton_jlab.data.storage.footprint import has_versions, sizes
+from lepton_jlab.data.storage.footprint import report, sizes
 from lepton_jlab.data.storage.manifest import export
 from lepton_jlab.data.storage.place import version_folder
 from lepton_jlab.data.storage.restoring import restore
@@ -18,7 +18,7 @@ __all__ = [
     "diff",
     "drop",
     "export",
-    "has_versions",
+    "report",
     "restore",
     "sizes",
     "snapshot",

@@ -5,69 +5,143 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton_jlab.data.elsewhere import elsewhere
 from lepton_jlab.data.storage.blobs import Identity, identity
 from lepton_jlab.data.storage.files import files_of
-from lepton_jlab.data.storage.place import STORE, Place, place_of, version_names
+from lepton_jlab.data.storage.place import Place, place_of, version_names
 from lepton_jlab.data.storage.record import RECORD, Record, records
+from lepton_jlab.data.store import address
+from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
     from lepton_jlab.data.dataset import Dataset
 
 
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """What one dataset, or a version of one, takes: bytes decoded, and of each of its files."""
+
+    original: int
+    files: tuple[tuple[Identity, int], ...]
+
+
 def sizes(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the sizes of a dataset with all of its versions, after each step.
+
+    Cheap enough to be asked for often: versions do not change and are weighed once; of the dataset
+    its files are looked at, and none is read. What is in an object store is not asked there.
 
     Returns
     -------
     dict
         ``original_bytes``: decoded, of the dataset and each version; ``compressed_bytes``: as
         stored, were each of them a copy; ``deduplicated_bytes``: on disk, each file once and
-        records included; ``ratio_compression``, ``ratio_dedup``: of each step; ``ratio``: their
-        product; ``versions``: how many there are. A file that other datasets share is counted
-        whole. Ratios are None where there is nothing.
+        records included; ``tiers``: these by tier; ``ratio_compression``, ``ratio_dedup``: of each
+        step; ``ratio``: their product; ``versions``: how many there are. A file that other datasets
+        share is counted whole. Ratios are None where there is nothing.
 
     Raises
     ------
     NotFoundError, DataError
-        If there is no such dataset, or it is not in a folder of this machine.
+        If there is no such dataset, or it is a URL, a zip file, or a part of a dataset.
     """
-    from lepton_jlab.data.dataset import open_dataset
+    return _sizes(path, set())
 
-    place = place_of(path)
-    names = version_names(place)
-    folders = [place.dataset, *(_data(place, name) for name in names)]
-    original = sum(_original_bytes(open_dataset(folder)) for folder in folders)
-    stored = on_disk = 0
+
+def report(folder: str | os.PathLike[str] = ".") -> dict[str, Any]:
+    """Return the sizes of all datasets in a folder and below it, and what they come to.
+
+    Returns
+    -------
+    dict
+        ``datasets``: for each, as `sizes` says, ``name`` (relative to the folder) and ``path``; or
+        ``error`` where it cannot be weighed, which is else None. ``total``: their sums, with the
+        number of ``datasets``; there a file that several share is counted once.
+    """
+    from lepton_jlab.data.describe import find_folders
+
+    rows: list[dict[str, Any]] = []
+    total: Counter[str] = Counter()
+    tiers: Counter[str] = Counter()
     seen: set[Identity] = set()
-    for folder in folders:
-        for _, entry in files_of(folder):
-            status = entry.stat()
-            stored += status.st_size
-            if identity(status) not in seen:
-                seen.add(identity(status))
-                on_disk += status.st_size
-    on_disk += sum((place.version(name) / RECORD).stat().st_size for name in names)
+    for name, path in find_folders(folder):
+        row: dict[str, Any] = {"name": name, "path": str(path), "error": None}
+        try:
+            row |= sizes(path)
+        except LeptonError as error:
+            row["error"] = str(error)
+        else:
+            once = _sizes(path, seen)
+            total.update({key: once[key] for key in (*_STEPS, "versions")})
+            tiers.update(once["tiers"])
+        rows.append(row)
+    steps = {key: total[key] for key in (*_STEPS, "versions")}
+    count = sum(row["error"] is None for row in rows)
     return {
-        "versions": len(names),
-        "original_bytes": original,
-        "compressed_bytes": stored,
-        "deduplicated_bytes": on_disk,
+        "datasets": rows,
+        "total": {"datasets": count, **steps, "tiers": dict(tiers), **_ratios(steps)},
+    }
+
+
+_STEPS = ("original_bytes", "compressed_bytes", "deduplicated_bytes")
+
+
+def _sizes(path: str | os.PathLike[str], seen: set[Identity]) -> dict[str, Any]:
+    """Return what `sizes` does, without the files on disk that were `seen` already."""
+    from lepton_jlab.data.tiers.places import tier_of
+
+    moved = elsewhere(Path(address(path)))
+    if moved is not None:
+        names: list[str] = []
+        original, stored, on_disk = _original_bytes(moved.folder), moved.nbytes, moved.nbytes
+    else:
+        place = place_of(path)
+        names = version_names(place)
+        weights = [_weight(place.dataset), *(_version_weight(place, name) for name in names)]
+        original = sum(weight.original for weight in weights)
+        stored = on_disk = 0
+        for weight in weights:
+            stored += sum(size for _, size in weight.files)
+            on_disk += sum(size for file, size in dict(weight.files).items() if file not in seen)
+            seen.update(file for file, _ in weight.files)
+        on_disk += sum((place.version(name) / RECORD).stat().st_size for name in names)
+    steps = dict(zip(_STEPS, (original, stored, on_disk), strict=True))
+    return {"versions": len(names), **steps, "tiers": {tier_of(path): on_disk}, **_ratios(steps)}
+
+
+def _ratios(steps: Mapping[str, int]) -> dict[str, float | None]:
+    original, stored, on_disk = (steps[key] for key in _STEPS)
+    return {
         "ratio_compression": _ratio(original, stored),
         "ratio_dedup": _ratio(stored, on_disk),
         "ratio": _ratio(original, on_disk),
     }
 
 
-def has_versions(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` is a dataset on this machine that has versions; cheap enough to ask always."""
-    folder = Path(path).expanduser().resolve()
-    return folder.is_dir() and (folder.parent / STORE / "versions" / folder.name).is_dir()
+def _version_weight(place: Place, name: str) -> _Weight:
+    status = place.version(name).stat()
+    return _kept_weight(_data(place, name), status.st_ino, status.st_ctime_ns)
+
+
+@lru_cache(maxsize=64)
+def _kept_weight(folder: Path, _inode: int, _changed: int) -> _Weight:
+    """Weigh a version, which does not change; another of its name has another inode or time."""
+    return _weight(folder)
+
+
+def _weight(folder: Path) -> _Weight:
+    found = ((entry.path, entry.stat()) for _, entry in files_of(folder))
+    files = tuple((identity(status), status.st_size) for _, status in found)
+    return _Weight(_original_bytes(folder), files)
 
 
 def version_rows(place: Place) -> list[dict[str, Any]]:
@@ -116,10 +190,15 @@ def _ratio(before: int, after: int) -> float | None:
     return round(before / after, 3) if after else None
 
 
-def _original_bytes(dataset: Dataset) -> int:
+def _original_bytes(folder: Path) -> int:
     """Return the size of all arrays when decoded, those of the datasets inside included."""
-    own = sum(
-        math.prod(array.shape) * np.dtype(array.dtype).itemsize
-        for array in dataset._stored.values()
-    )
-    return own + sum(_original_bytes(dataset[name]) for name in dataset.groups)
+    from lepton_jlab.data.dataset import open_dataset
+
+    def own(dataset: Dataset) -> int:
+        arrays = (
+            math.prod(array.shape) * np.dtype(array.dtype).itemsize
+            for array in dataset._stored.values()
+        )
+        return sum(arrays) + sum(own(dataset[name]) for name in dataset.groups)
+
+    return own(open_dataset(folder))

@@ -12,7 +12,7 @@ import zarr
 from data.storage.conftest import IMAGES, LABELS, chunk_files, everything, values, write
 
 from lepton_jlab.data import find_datasets, open_dataset
-from lepton_jlab.data.storage import collect, dedup, sizes, snapshot
+from lepton_jlab.data.storage import collect, dedup, drop, footprint, report, sizes, snapshot
 from lepton_jlab.data.storage.blobs import Blobs, digest_of
 from lepton_jlab.data.storage.keeping import Keeping
 from lepton_jlab.data.storage.place import place_of
@@ -198,6 +198,50 @@ def test_sizes_after_each_step(dataset: Path) -> None:
     assert one < found["deduplicated_bytes"] < 1.5 * one
     product = found["ratio_compression"] * found["ratio_dedup"]
     assert found["ratio"] == pytest.approx(product, rel=0.01)
+
+
+def test_sizes_without_versions(dataset: Path) -> None:
+    found = sizes(dataset)
+    one = sum(p.stat().st_size for p in dataset.rglob("*") if p.is_file())
+    assert (found["versions"], found["compressed_bytes"], found["tiers"]) == (0, one, {"warm": one})
+    assert found["ratio_dedup"] == 1
+    assert open_dataset(dataset).info()["storage"] == found
+
+
+def test_a_version_is_weighed_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot(dataset, "v1", private=False)
+    first, looked = sizes(dataset), []
+    below = footprint.files_of
+    monkeypatch.setattr(footprint, "files_of", lambda f: looked.append(f) or below(f))
+    assert sizes(dataset) == first
+    assert looked == [dataset]
+    drop(dataset, "v1")
+    snapshot(dataset, "v1", private=False)  # another of that name
+    sizes(dataset)
+    assert len(looked) == 3 + 1
+
+
+def test_a_report_counts_what_is_shared_once(dataset: Path, tmp_path: Path) -> None:
+    twin = write(tmp_path / "deep" / "b.zarr")
+    other = write(tmp_path / "b.zarr")
+    for one in (dataset, other):
+        dedup(one, force=True)
+    snapshot(dataset, "v1", private=False)
+    (tmp_path / "c.zarr").mkdir()
+    (tmp_path / "c.zarr" / "zarr.json").write_text("broken")
+    found = report(tmp_path)
+    rows = {row["name"]: row for row in found["datasets"]}
+    assert set(rows) == {"a.zarr", "b.zarr", "c.zarr", "deep/b.zarr"}
+    assert rows["c.zarr"]["error"]
+    total = found["total"]
+    assert (total["datasets"], total["versions"]) == (3, 1)
+    chunks = sum(s.st_size for s in chunk_files(dataset).values())
+    documents = [p for p in tmp_path.rglob("zarr.json") if p.parent.name != "c.zarr"]
+    record = tmp_path / ".lepton/versions/a.zarr/v1/version.json"
+    beside = sum(p.stat().st_size for p in [*documents, record])
+    assert total["deduplicated_bytes"] == total["tiers"]["warm"] == 2 * chunks + beside
+    assert total["original_bytes"] == 4 * (IMAGES.nbytes + LABELS.nbytes)
+    assert rows["b.zarr"]["deduplicated_bytes"] == sizes(twin)["deduplicated_bytes"]
 
 
 def test_the_store_is_not_taken_for_datasets(dataset: Path) -> None:

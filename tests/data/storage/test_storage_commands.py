@@ -72,6 +72,23 @@ def test_root_is_told(dataset: Path) -> None:
         say(f"data snapshot {dataset} v4 --shared --private")
 
 
+def test_what_it_takes_is_told(dataset: Path) -> None:
+    say(f"data snapshot {dataset} v1 --shared")
+    shown = say(f"data info {dataset}")
+    assert "storage: with 1 version: 52.0 kB, compressed" in shown.text
+    assert "together" in shown.text
+    assert "place: warm" in shown.text
+    for words in ("storage, with 1 version", "deduplicated", "warm", "importance 1"):
+        assert words in shown._repr_html_()
+    told = say(f"data report {dataset.parent}")
+    header, row = told.text.splitlines()
+    assert header.split()[:4] == ["dataset", "versions", "original", "compressed"]
+    assert row.split()[:2] == ["a.zarr", "1"]
+    document = json.loads(told.json())
+    assert document["datasets"][0]["ratio"] == document["total"]["ratio"] > 1
+    assert "No datasets here" in say(f"data report {dataset.parent / '.lepton'}").text
+
+
 def test_a_broken_dataset_gives_a_status(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     say(f"data snapshot {dataset} v1 --private")
     (dataset / "x/c/3/0/0").write_bytes(b"broken")

@@ -14,8 +14,8 @@ from data.tiers.looking import VALUES, names, snapshot
 
 from lepton_jlab.data import find_datasets, import_dataset, open_dataset
 from lepton_jlab.data.elsewhere import NAME, elsewhere
+from lepton_jlab.data.storage import report, verify
 from lepton_jlab.data.storage import snapshot as make_version
-from lepton_jlab.data.storage import verify
 from lepton_jlab.data.tiers import places
 from lepton_jlab.data.tiers.moving import move, undo
 from lepton_jlab.data.tiers.overview import figures, overview
@@ -44,6 +44,10 @@ def test_the_same_name_and_values_without_a_request_to_open(dataset, home, bucke
     info = opened.info()
     assert info["path"] == str(dataset)
     assert info["place"]["tier_bytes"] == {"cold": moved.bytes}
+    assert info["storage"]["tiers"] == {"cold": moved.bytes}
+    assert report(home)["total"]["tiers"] == {"cold": moved.bytes}
+    assert f"in {moved.place}" in opened._repr_html_()
+    bucket.heal()  # the picture reads labels
     assert info["stored_bytes"] == sum(
         p.stat().st_size
         for p in (bucket_folder(home) / remote(dataset)).rglob("*")
