@@ -227,23 +227,24 @@ def is_series(column: Column) -> bool:
     return column.dtype.kind in "iuf" and few and shape[0] >= LEAST_POINTS
 
 
-def png(image: NDArray[Any], low: float, high: float) -> bytes:
-    """Return an image of shape (height, width[, channels]) as a small PNG file.
+def png(image: NDArray[Any], low: float, high: float, longest: int = LONGEST_SIDE) -> bytes:
+    """Return an image of shape (height, width[, channels]) as a PNG file.
 
-    `low` becomes black and `high` white.
+    `low` becomes black and `high` white; a side longer than `longest` pixels is made that long.
     """
     from PIL import Image
 
     pixels = np.nan_to_num(image.astype(np.float32), nan=low)
     scaled = np.clip((pixels - low) / ((high - low) or 1) * 255, 0, 255).astype(np.uint8)
     picture = Image.fromarray(scaled[..., 0] if scaled.shape[2:] == (1,) else scaled)
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    picture.thumbnail((longest, longest))
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
 
 
 def limits(images: NDArray[Any]) -> tuple[float, float]:
+    """Return which values are drawn black and white."""
     if images.dtype == np.uint8:
         return 0, 255
     finite = images[np.isfinite(images)]
