@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lepton_jlab.data import import_dataset as import_dataset
     from lepton_jlab.data import mix as mix
     from lepton_jlab.data import open_dataset as open_dataset
+    from lepton_jlab.data.label import open_labels as open_labels
     from lepton_jlab.errors import LeptonError as LeptonError
     from lepton_jlab.models import Endpoint as Endpoint
     from lepton_jlab.models import Model as Model
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lepton_jlab.models import predict as predict
     from lepton_jlab.models import save_model as save_model
     from lepton_jlab.models.registry import models as models
+    from lepton_jlab.panel.labelling import label as label
     from lepton_jlab.runs.log import log as log
     from lepton_jlab.runs.lookup import run as run
     from lepton_jlab.runs.lookup import runs as runs
@@ -41,11 +43,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "lepton_jlab.cluster": ("Cluster", "clusters", "get_cluster", "start_cluster", "use_cluster"),
     "lepton_jlab.data": ("Dataset", "import_dataset", "mix", "open_dataset"),
+    "lepton_jlab.data.label": ("open_labels",),
     "lepton_jlab.errors": ("LeptonError",),
     "lepton_jlab.models": (
         *("Endpoint", "Model", "batched", "deploy", "endpoint", "endpoints"),
         *("export_model", "model", "predict", "save_model"),
     ),
+    "lepton_jlab.panel.labelling": ("label",),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

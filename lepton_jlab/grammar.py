@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from lepton_jlab.readers import (
     ENGINES,
-    checks,
     engine,
     identifier,
     names,
@@ -16,6 +15,7 @@ from lepton_jlab.readers import (
     pushed,
     sweep,
     whole,
+    words,
 )
 
 Place = Literal["line", "cell", "terminal"]
@@ -37,6 +37,8 @@ CHECKS = (
     *("outlier", "schema"),
 )
 TIERS = ("auto", "hot", "warm", "cold")
+KINDS = ("image", "boxes", "text", "plot", "row")
+POLICIES = ("majority", "unanimous", "latest")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
 
@@ -384,7 +386,7 @@ COMMANDS: tuple[Command, ...] = (
             "--checks",
             metavar="A,B",
             help=f"look only for these: {', '.join(CHECKS)} (default: all)",
-            read=checks,
+            read=words,
         ),
         option(
             "--apply",
@@ -483,6 +485,62 @@ COMMANDS: tuple[Command, ...] = (
             help="put what a version or a copy has in the place of what is broken or missing",
             completes="dataset",
         ),
+    ),
+    command(
+        "data label",
+        "Label samples by keys, in the notebook; show, export, import or apply the labels.",
+        DATASET,
+        option(
+            "--classes",
+            metavar="A,B",
+            help="names of the classes (default: those of the dataset); new ones come last",
+            read=words,
+        ),
+        option(
+            "--kind",
+            metavar="|".join(KINDS),
+            help="how samples are shown and what a label is of (default: what they look like)",
+            choices=KINDS,
+        ),
+        option("--annotator", help="who labels (default: you)"),
+        option("--name", help="of these labels among others of the dataset", default="labels"),
+        option(
+            "--order",
+            metavar="sequence|random",
+            help="which samples come first (a model's doubt: lepton.label(…, model=…))",
+            choices=("sequence", "random"),
+            default="sequence",
+        ),
+        option(
+            "--export",
+            metavar="FILE",
+            help="write them: NAME.csv, NAME.json (COCO), or a folder (Pascal VOC)",
+            completes="file",
+            excludes="what",
+        ),
+        option(
+            "--import",
+            metavar="FILE",
+            help="add those of such a file or folder",
+            completes="file",
+            excludes="what",
+        ),
+        option(
+            "--apply",
+            metavar="DEST",
+            help="write the samples on which annotators decide, with y, as a new dataset",
+            completes="dataset",
+            excludes="what",
+        ),
+        option(
+            "--policy",
+            metavar="|".join(POLICIES),
+            help="how annotators decide",
+            choices=POLICIES,
+            default="majority",
+        ),
+        FORCE,
+        OUT,
     ),
     command(
         "model save",

@@ -40,9 +40,12 @@ def names(text: str) -> list[str]:
     return [identifier(name.strip()) for name in text.split(",")]
 
 
-def checks(text: str) -> list[str]:
-    """Read the kinds that ``--checks`` looks for: ``label,duplicate``."""
-    return [kind.strip() for kind in text.split(",") if kind.strip()]
+def words(text: str) -> list[str]:
+    """Read words of any kind with commas between them: ``T-shirt/top,Trouser``."""
+    listed = [word.strip() for word in text.split(",")]
+    if not all(listed):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty place between its commas")
+    return listed
 
 
 def pushed(text: str) -> list[str] | Literal["none"]:

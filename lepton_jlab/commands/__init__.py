@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from lepton_jlab.commands import cleaning, cluster, data, models, runs, serving, storage, tiers
+from lepton_jlab.commands import (
+    cleaning,
+    cluster,
+    data,
+    labelling,
+    models,
+    runs,
+    serving,
+    storage,
+    tiers,
+)
 from lepton_jlab.commands.result import ACTIONS, Context, Result, action, spoken
 from lepton_jlab.parsing import help_of
 
@@ -17,6 +27,7 @@ __all__ = [
     "cleaning",
     "cluster",
     "data",
+    "labelling",
     "models",
     "perform",
     "runs",

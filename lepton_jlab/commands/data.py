@@ -31,7 +31,7 @@ def import_(args: Namespace, context: Context) -> Result:
         max_error=args.max_error,
         label=args.label,
         force=args.force,
-        progress=_told(context.progress),
+        progress=progress_of(context.progress),
     )
     info = dataset.info()
     trials = info["history"][-1].get("codec_trial")
@@ -72,7 +72,7 @@ def list_(args: Namespace, context: Context) -> Result:
     return Result(lambda: found, table.text(), page.frame(table.html()))
 
 
-def _told(say: Callable[[str], None]) -> Callable[[int, int, str], None]:
+def progress_of(say: Callable[[str], None]) -> Callable[[int, int, str], None]:
     """Make what an import reports its progress to: share, speed and time left, now and then."""
     from lepton_jlab.runs import words
 

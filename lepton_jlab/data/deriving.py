@@ -39,6 +39,7 @@ def derive(
     entry: Mapping[str, Any],
     *,
     replaced: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+    schema: Mapping[str, Any] | None = None,
     force: bool = False,
     parallel: Parallel = threaded,
     progress: Progress | None = None,
@@ -56,7 +57,9 @@ def derive(
     entry
         What the history says of this.
     replaced
-        Arrays that take the place of stored ones, by part and name.
+        Arrays that take the place of stored ones, or join them, by part and name.
+    schema
+        Entries that take the place of those in the dataset's own, such as ``classes``.
     force
         Replace a dataset that is there, but none that is read for this.
 
@@ -72,7 +75,7 @@ def derive(
         raise DataError(f"{destination} is read for this: it stays as it is; choose another name.")
     if not any(len(part) for part in parts.values()):
         raise DataError(f"No sample is left to be written to {destination.name}.")
-    loaded = _loaded(parts, replaced or {})
+    loaded = _loaded(parts, replaced or {}, schema or {})
     with unfinished(destination, force, {"derive": uuid.uuid4().hex}) as into:
         plan = make_plan(dict(loaded.parts), Writing(), lambda _text: None)  # type: ignore[arg-type]
         root = create(into.folder, loaded, dict(loaded.parts), plan, entry, frozenset())  # type: ignore[arg-type]
@@ -110,13 +113,16 @@ class PreparedSamples:
 
 
 def _loaded(
-    parts: Mapping[str, Dataset], replaced: Mapping[str, Mapping[str, NDArray[Any]]]
+    parts: Mapping[str, Dataset],
+    replaced: Mapping[str, Mapping[str, NDArray[Any]]],
+    changed: Mapping[str, Any],
 ) -> Loaded:
     arrays: dict[str, dict[str, Samples]] = {}
     forms: dict[str, PartForm] = {}
     for place, dataset in parts.items():
         form = form_of(dataset)
         schema = {k: v for k, v in form.attributes["lepton"].items() if k not in OF_THE_STATE}
+        schema |= {} if place else changed
         arrays[place] = {name: _samples(dataset, name) for name in dataset.arrays}
         arrays[place].update(replaced.get(place, {}))
         same = {

@@ -7,7 +7,24 @@ const AHEAD = 3; // samples that wait in the browser before more are asked for
 const SVG = 'http://www.w3.org/2000/svg';
 const COLOURS = ['#2b87d1', '#d9752b', '#2e9e5b', '#b455b6', '#d9453d', '#1f93a8', '#a8851e', '#7468d9'];
 
-export default { render: ({ model, el }) => mount(el, askKernel(model)) };
+export default {
+  render({ model, el }) {
+    const page = new Page(el, askKernel(model));
+    const pushed = message => message.pushed && page.take(message);
+    model.on('msg:custom', pushed);
+    page.start();
+    return () => {
+      model.off('msg:custom', pushed);
+      page.close();
+    };
+  }
+};
+
+export function mount(el, ask) {
+  const page = new Page(el, ask);
+  page.start();
+  return () => page.close();
+}
 
 function askKernel(model) {
   const waiting = new Map();
@@ -22,12 +39,6 @@ function askKernel(model) {
       waiting.set(id, answer => (answer.error ? reject(new Error(answer.error)) : resolve(answer)));
       model.send({ ...request, id });
     });
-}
-
-export function mount(el, ask) {
-  const page = new Page(el, ask);
-  page.start();
-  return () => page.close();
 }
 
 class Page {
@@ -83,11 +94,13 @@ class Page {
   take(answer) {
     const classes = JSON.stringify(this.state?.classes);
     this.state = answer.state;
-    const known = new Set([...this.queue, ...this.past.slice(-1), this.current].map(s => s?.sample));
+    const queue = answer.reordered ? [] : this.queue;
+    const shown = [...queue, ...this.past, this.current].filter(Boolean);
+    const known = new Set(shown.map(s => s.sample)); // of the past, some may not be saved yet
     if (answer.reordered) {
       this.queue = [];
     }
-    this.queue.push(...answer.samples.filter(s => answer.reordered || !known.has(s.sample)));
+    this.queue.push(...answer.samples.filter(s => !known.has(s.sample)));
     if (classes !== JSON.stringify(answer.state.classes)) {
       this.drawClasses();
     }

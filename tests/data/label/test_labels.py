@@ -130,7 +130,9 @@ def test_labels_are_not_begun_without_need(photos: Path) -> None:
         open_labels(photos)
     with pytest.raises(UsageError, match="'cat' is there twice"):
         open_labels(photos, ["cat", "cat"])
-    with pytest.raises(UsageError, match=r"cannot be labelled as 'text'. They can as: image, boxes"):
+    with pytest.raises(
+        UsageError, match=r"cannot be labelled as 'text'. They can as: image, boxes"
+    ):
         open_labels(photos, ["cat"], kind="text")
     assert [path.name for path in photos.parent.iterdir()] == ["photos.zarr"]
 
