@@ -80,7 +80,6 @@ def test_thirty_images_by_keys_with_a_killed_kernel_between(
     assert open_labels(photos).by("ann") == dict(enumerate(pressed))
 
     page.locator(".jp-Dialog").get_by_role("button").first.click()  # that the kernel has died
-    book.command("notebook:restart-and-clear-outputs") if False else None
     start(page, book)
     confirmed(page, 15)
     for count in range(16, 31):

@@ -31,10 +31,10 @@ def apply_labels(
 ) -> Dataset:
     """Write the samples on which annotators decide as a new dataset; the original stays.
 
-    Its ``y`` has class numbers, int32 of shape ``(samples,)``. For boxes, ``boxes`` has x, y, width,
-    height in pixels, float32 of shape ``(samples, most, 4)``, NaN where there are fewer; and ``y``
-    their classes, shape ``(samples, most)``, -1 there. ``sample`` says which of the original each
-    is.
+    Its ``y`` has class numbers, int32 of shape ``(samples,)``. For boxes, ``boxes`` has x, y, width
+    and height in pixels, float32 of shape ``(samples, most, 4)``, NaN where there are fewer; and
+    ``y`` their classes, shape ``(samples, most)``, -1 there. ``sample`` says which of the original
+    each is.
 
     Raises
     ------
