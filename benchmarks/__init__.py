@@ -17,4 +17,5 @@ GROUPS = (
     "stream",
     "decoders",
     "training_data",
+    "labelling",
 )

@@ -62,7 +62,7 @@ class Page {
     this.stage = make('div', 'stage', main);
     this.line = make('div', 'line', main);
     const side = make('div', 'side', this.root);
-    this.progress = make('div', 'progress', side);
+    this.progress = make('div', 'far', side);
     this.list = make('ol', 'classes', side);
     this.tools = make('div', 'tools', side);
     this.notice = make('div', 'notice', side);
