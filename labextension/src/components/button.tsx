@@ -15,7 +15,7 @@ export function Button({
   ...rest
 }: IButton): JSX.Element {
   return (
-    <button type="button" className={`lp-Button lp-mod-${look} ${className ?? ''}`} {...rest}>
+    <button type="button" className={`lps-Button lps-mod-${look} ${className ?? ''}`} {...rest}>
       {icon && <Icon name={icon} />}
       {children}
     </button>
@@ -36,7 +36,7 @@ export const IconButton = React.forwardRef<HTMLButtonElement, IIconButton>(funct
     <button
       ref={ref}
       type="button"
-      className={`lp-IconButton ${className ?? ''}`}
+      className={`lps-IconButton ${className ?? ''}`}
       aria-label={label}
       title={label}
       {...rest}

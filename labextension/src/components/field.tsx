@@ -24,7 +24,7 @@ export function TextField(
     <Labelled id={id} {...props}>
       <input
         id={id}
-        className="lp-Input"
+        className="lps-Input"
         value={props.value}
         placeholder={props.placeholder}
         disabled={props.disabled}
@@ -60,7 +60,7 @@ export function SelectField(props: IField & { choices: readonly IChoice[] }): JS
     <Labelled id={id} {...props}>
       <select
         id={id}
-        className="lp-Input"
+        className="lps-Input"
         value={props.value}
         disabled={props.disabled}
         aria-describedby={`${id}-about`}
@@ -80,10 +80,10 @@ function Labelled(
   props: Pick<IField, 'label' | 'hint' | 'error'> & { id: string; children: React.ReactNode }
 ): JSX.Element {
   return (
-    <div className={`lp-Field ${props.error ? 'lp-mod-wrong' : ''}`}>
+    <div className={`lps-Field ${props.error ? 'lps-mod-wrong' : ''}`}>
       <label htmlFor={props.id}>{props.label}</label>
       {props.children}
-      <span id={`${props.id}-about`} className="lp-Field-about">
+      <span id={`${props.id}-about`} className="lps-Field-about">
         {props.error ?? props.hint}
       </span>
     </div>
@@ -98,7 +98,7 @@ export function Segments<T extends string | number>(props: {
   onChange: (value: T) => void;
 }): JSX.Element {
   return (
-    <div className="lp-Segments" role="group" aria-label={props.label}>
+    <div className="lps-Segments" role="group" aria-label={props.label}>
       {props.choices.map(choice => (
         <button
           key={choice.value}

@@ -40,7 +40,7 @@ export const Icon = React.memo(function Icon(props: {
 }): JSX.Element {
   return (
     <svg
-      className={`lp-Icon ${props.className ?? ''}`}
+      className={`lps-Icon ${props.className ?? ''}`}
       viewBox="0 0 16 16"
       width="16"
       height="16"

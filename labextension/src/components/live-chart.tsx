@@ -36,10 +36,10 @@ export function LiveChart(props: {
   }, [lab, props.minutes]);
 
   return (
-    <figure ref={box} className="lp-Chart" data-chart={props.title}>
+    <figure ref={box} className="lps-Chart" data-chart={props.title}>
       <figcaption>
         <span>{props.title}</span>
-        <span className="lp-Chart-value">–</span>
+        <span className="lps-Chart-value">–</span>
       </figcaption>
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
@@ -50,7 +50,7 @@ export function LiveChart(props: {
         {props.lines.map((line, index) => (
           <polyline
             key={line.series}
-            className={`lp-mod-line${index}`}
+            className={`lps-mod-line${index}`}
             fill="none"
             stroke="currentColor"
             strokeWidth="1.3"
@@ -66,7 +66,7 @@ type Props = React.ComponentProps<typeof LiveChart>;
 
 function write(box: HTMLElement, history: ResourceHistory, props: Props): void {
   const text = props.value(history);
-  const caption = box.querySelector('.lp-Chart-value')!;
+  const caption = box.querySelector('.lps-Chart-value')!;
   if (caption.textContent !== text) {
     caption.textContent = text;
   }

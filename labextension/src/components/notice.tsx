@@ -11,7 +11,7 @@ export function Failure(props: {
 }): JSX.Element {
   const { trans } = useLepton();
   return (
-    <div className="lp-Failure" role="alert">
+    <div className="lps-Failure" role="alert">
       <Icon name="warn" />
       <div>
         <p>{props.message}</p>
@@ -41,7 +41,7 @@ export function Confirm(props: {
   return (
     <div
       ref={box}
-      className="lp-Confirm"
+      className="lps-Confirm"
       role="alertdialog"
       aria-label={props.question}
       onKeyDown={event => {
@@ -51,9 +51,9 @@ export function Confirm(props: {
         }
       }}
     >
-      <p className="lp-Confirm-question">{props.question}</p>
+      <p className="lps-Confirm-question">{props.question}</p>
       {props.detail && <p>{props.detail}</p>}
-      <div className="lp-Buttons">
+      <div className="lps-Buttons">
         <Button data-no onClick={props.onNo} disabled={props.busy}>
           {trans.__('Keep')}
         </Button>

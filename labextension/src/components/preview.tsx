@@ -12,17 +12,17 @@ export function Preview(props: {
   const { preview, chosen, onChoose } = props;
   const images = preview.samples.some(sample => sample.image);
   return (
-    <ul className={images ? 'lp-Thumbnails' : 'lp-Lines'} aria-label={trans.__('Samples')}>
+    <ul className={images ? 'lps-Thumbnails' : 'lps-Lines'} aria-label={trans.__('Samples')}>
       {preview.samples.map(sample => {
         const name = sample.label ?? trans.__('sample %1', sample.index);
         const inside = sample.image ? (
           <>
             <img src={sample.image} alt={name} />
-            <span className="lp-Thumbnails-label">{sample.label ?? sample.index}</span>
+            <span className="lps-Thumbnails-label">{sample.label ?? sample.index}</span>
           </>
         ) : (
           <>
-            <span className="lp-Muted">{sample.label ?? sample.index}</span> {sample.text}
+            <span className="lps-Muted">{sample.label ?? sample.index}</span> {sample.text}
           </>
         );
         return (

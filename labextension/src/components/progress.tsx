@@ -5,7 +5,7 @@ export function Progress(props: { value: number | null; label: string }): JSX.El
   const { value } = props;
   return (
     <div
-      className={`lp-Progress ${value === null ? 'lp-mod-unknown' : ''}`}
+      className={`lps-Progress ${value === null ? 'lps-mod-unknown' : ''}`}
       role="progressbar"
       aria-label={props.label}
       aria-valuemin={0}
@@ -18,7 +18,7 @@ export function Progress(props: { value: number | null; label: string }): JSX.El
 }
 
 export function Spinner(): JSX.Element {
-  return <span className="lp-Spinner" aria-hidden="true" />;
+  return <span className="lps-Spinner" aria-hidden="true" />;
 }
 
 function clamp(value: number): number {

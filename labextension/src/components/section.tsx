@@ -15,8 +15,8 @@ export function Section(props: {
   const [open, setOpen] = useMemory<boolean>(memory, `open:${props.id}`, true);
   const body = `lp-section-${props.id}`;
   return (
-    <section className="lp-Section" data-section={props.id}>
-      <header className="lp-Section-head">
+    <section className="lps-Section" data-section={props.id}>
+      <header className="lps-Section-head">
         <h3>
           <button
             type="button"
@@ -24,16 +24,16 @@ export function Section(props: {
             aria-controls={body}
             onClick={() => setOpen(!open)}
           >
-            <Icon name="chevron" className={open ? 'lp-mod-open' : ''} />
+            <Icon name="chevron" className={open ? 'lps-mod-open' : ''} />
             {props.title}
             {props.summary !== undefined && (
-              <span className="lp-Section-summary">{props.summary}</span>
+              <span className="lps-Section-summary">{props.summary}</span>
             )}
           </button>
         </h3>
-        {open && <div className="lp-Section-actions">{props.actions}</div>}
+        {open && <div className="lps-Section-actions">{props.actions}</div>}
       </header>
-      <div id={body} className="lp-Section-body" hidden={!open}>
+      <div id={body} className="lps-Section-body" hidden={!open}>
         {open && props.children}
       </div>
     </section>
@@ -43,7 +43,7 @@ export function Section(props: {
 /** What a section is and its first action, where there is nothing yet. */
 export function Empty(props: { text: string; children?: React.ReactNode }): JSX.Element {
   return (
-    <div className="lp-Empty">
+    <div className="lps-Empty">
       <p>{props.text}</p>
       {props.children}
     </div>

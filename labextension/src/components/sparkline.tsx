@@ -36,7 +36,7 @@ export const Sparkline = React.memo(function Sparkline(props: {
   const points = polyline(values, width - 2, height - 2, Math.min(...known), Math.max(...known));
   return (
     <svg
-      className="lp-Sparkline"
+      className="lps-Sparkline"
       width={width}
       height={height}
       viewBox={`-1 -1 ${width} ${height}`}

@@ -31,9 +31,9 @@ export function StateBadge(props: { state: RunState; word?: boolean }): JSX.Elem
   const { trans } = useLepton();
   const word = stateWord(props.state, trans);
   return (
-    <span className={`lp-State lp-mod-${props.state}`} title={word}>
+    <span className={`lps-State lps-mod-${props.state}`} title={word}>
       <Icon name={SHAPES[props.state]} />
-      <span className={props.word ? '' : 'lp-Hidden'}>{word}</span>
+      <span className={props.word ? '' : 'lps-Hidden'}>{word}</span>
     </span>
   );
 }

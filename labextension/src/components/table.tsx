@@ -14,11 +14,11 @@ export function Table<Row>(props: {
   rowKey: (row: Row) => React.Key;
 }): JSX.Element {
   return (
-    <table className="lp-Table" aria-label={props.label}>
+    <table className="lps-Table" aria-label={props.label}>
       <thead>
         <tr>
           {props.columns.map((column, index) => (
-            <th key={index} scope="col" className={column.numeric ? 'lp-mod-numeric' : ''}>
+            <th key={index} scope="col" className={column.numeric ? 'lps-mod-numeric' : ''}>
               {column.title}
             </th>
           ))}
@@ -28,7 +28,7 @@ export function Table<Row>(props: {
         {props.rows.map(row => (
           <tr key={props.rowKey(row)}>
             {props.columns.map((column, index) => (
-              <td key={index} className={column.numeric ? 'lp-mod-numeric' : ''}>
+              <td key={index} className={column.numeric ? 'lps-mod-numeric' : ''}>
                 {column.cell(row)}
               </td>
             ))}
@@ -42,7 +42,7 @@ export function Table<Row>(props: {
 /** Figures with their names, in two columns. */
 export function Facts(props: { facts: readonly [string, React.ReactNode][] }): JSX.Element {
   return (
-    <dl className="lp-Facts">
+    <dl className="lps-Facts">
       {props.facts.map(([name, value]) => (
         <React.Fragment key={name}>
           <dt>{name}</dt>

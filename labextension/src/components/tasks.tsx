@@ -51,13 +51,13 @@ export function TaskRow(props: { task: ITask }): JSX.Element {
   const { task } = props;
   const time = useClock(now => duration(now - task.started));
   return (
-    <div className="lp-Task" role="status" aria-label={task.title}>
+    <div className="lps-Task" role="status" aria-label={task.title}>
       <Spinner />
-      <div className="lp-Task-words">
-        <span className="lp-Task-title">{task.title}</span>
-        <span className="lp-Task-text">{task.text}</span>
+      <div className="lps-Task-words">
+        <span className="lps-Task-title">{task.title}</span>
+        <span className="lps-Task-text">{task.text}</span>
       </div>
-      <span ref={time} className="lp-Task-time" aria-hidden="true" />
+      <span ref={time} className="lps-Task-time" aria-hidden="true" />
       <IconButton
         icon="close"
         label={trans.__('Cancel: %1', task.title)}

@@ -41,6 +41,9 @@ export function VirtualList<T>(props: {
     const observer =
       typeof ResizeObserver === 'undefined' ? undefined : new ResizeObserver(() => look());
     observer?.observe(scroller);
+    if (scroller.firstElementChild) {
+      observer?.observe(scroller.firstElementChild); // what is above may grow or shrink
+    }
     return () => {
       scroller.removeEventListener('scroll', look);
       observer?.disconnect();
@@ -57,7 +60,7 @@ export function VirtualList<T>(props: {
   return (
     <ul
       ref={box}
-      className="lp-VirtualList"
+      className="lps-VirtualList"
       aria-label={props.label}
       style={{ height: items.length * rowHeight }}
     >

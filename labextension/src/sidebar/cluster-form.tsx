@@ -79,7 +79,7 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
   };
   return (
     <form
-      className="lp-Form"
+      className="lps-Form"
       aria-label={trans.__('New cluster')}
       onSubmit={event => {
         event.preventDefault();
@@ -110,7 +110,7 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
           )}
         </>
       ) : (
-        <div className="lp-Form-row">
+        <div className="lps-Form-row">
           <TextField
             label={onGpus ? trans.__('GPUs') : trans.__('Workers')}
             placeholder={onGpus && gpus ? trans.__('all %1', gpus) : trans.__('auto')}
@@ -118,19 +118,21 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
             {...field('workers')}
           />
           <TextField
-            label={trans.__('Threads each')}
+            label={trans.__('Threads')}
+            hint={trans.__('of each')}
             placeholder={trans.__('auto')}
             inputMode="numeric"
             {...field('threads')}
           />
           <TextField
-            label={trans.__('Memory each')}
+            label={trans.__('Memory')}
+            hint={trans.__('of each')}
             placeholder={trans.__('auto')}
             {...field('memory')}
           />
         </div>
       )}
-      <div className="lp-Form-row">
+      <div className="lps-Form-row">
         <TextField
           label={trans.__('Name')}
           placeholder={
@@ -138,14 +140,10 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
           }
           {...field('name')}
         />
-        <TextField
-          label={trans.__('Stops when idle for')}
-          placeholder="1h"
-          {...field('idle_timeout')}
-        />
+        <TextField label={trans.__('Stops if idle')} placeholder="1h" {...field('idle_timeout')} />
       </div>
       {request.error && <Failure message={request.error.message} onDismiss={request.clear} />}
-      <div className="lp-Buttons">
+      <div className="lps-Buttons">
         <Button onClick={props.onClose}>{trans.__('Cancel')}</Button>
         <Button look="primary" type="submit" disabled={request.busy}>
           {adopts ? trans.__('Adopt') : trans.__('Start')}

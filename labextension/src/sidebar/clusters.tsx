@@ -83,13 +83,13 @@ const ClusterCard = React.memo(function ClusterCard(props: { cluster: ICluster }
     }
   };
   return (
-    <article className="lp-Card" aria-label={cluster.name} data-cluster={cluster.name}>
-      <header className="lp-Card-head">
+    <article className="lps-Card" aria-label={cluster.name} data-cluster={cluster.name}>
+      <header className="lps-Card-head">
         <h4>{cluster.name}</h4>
-        <span className={`lp-Tag ${running ? '' : 'lp-mod-warn'}`}>
+        <span className={`lps-Tag ${running ? '' : 'lps-mod-warn'}`}>
           {running ? cluster.engine : stateText(cluster, trans)}
         </span>
-        <span className="lp-Spacer" />
+        <span className="lps-Spacer" />
         <IconButton
           icon="code"
           label={trans.__('Insert code that uses %1 into the notebook', cluster.name)}
@@ -110,7 +110,7 @@ const ClusterCard = React.memo(function ClusterCard(props: { cluster: ICluster }
           onClick={() => setAsking(asking === 'stop' ? null : 'stop')}
         />
       </header>
-      <p className="lp-Card-about">{facts(cluster, trans)}</p>
+      <p className="lps-Card-about">{facts(cluster, trans)}</p>
       {asking === 'scale' && <Scale cluster={cluster} onClose={() => setAsking(null)} />}
       {asking === 'stop' && (
         <Confirm
@@ -141,7 +141,7 @@ function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
   };
   return (
     <form
-      className="lp-Scale"
+      className="lps-Scale"
       onSubmit={event => {
         event.preventDefault();
         void send();
@@ -151,7 +151,7 @@ function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
       <label>
         {trans.__('Workers')}
         <input
-          className="lp-Input"
+          className="lps-Input"
           type="number"
           min={0}
           value={workers}

@@ -57,7 +57,7 @@ export function Data(): JSX.Element {
           </Button>
         </Empty>
       )}
-      <ul className="lp-Rows">
+      <ul className="lps-Rows">
         {datasets?.map(row => (
           <li key={row.path}>
             <DatasetRow row={row} />
@@ -75,31 +75,31 @@ const DatasetRow = React.memo(
     const [open, setOpen] = useMemory(memory, `dataset:${row.path}`, false);
     const id = React.useId();
     return (
-      <div className="lp-Row" data-dataset={row.path}>
+      <div className="lps-Row" data-dataset={row.path}>
         <button
           type="button"
-          className="lp-Row-head"
+          className="lps-Row-head"
           aria-expanded={open}
           aria-controls={id}
           onClick={() => setOpen(!open)}
         >
-          <Icon name="chevron" className={open ? 'lp-mod-open' : ''} />
-          <span className="lp-Row-title" title={row.path}>
+          <Icon name="chevron" className={open ? 'lps-mod-open' : ''} />
+          <span className="lps-Row-title" title={row.path}>
             {row.name}
           </span>
           {row.error ? (
-            <span className="lp-State lp-mod-failed" title={row.error}>
+            <span className="lps-State lps-mod-failed" title={row.error}>
               <Icon name="warn" />
-              <span className="lp-Hidden">{row.error}</span>
+              <span className="lps-Hidden">{row.error}</span>
             </span>
           ) : (
-            <span className="lp-Muted">
+            <span className="lps-Muted">
               {trans._n('%2 sample', '%2 samples', row.samples ?? 0, count(row.samples))}
             </span>
           )}
-          <span className="lp-Row-figure">{bytes(row.stored_bytes)}</span>
+          <span className="lps-Row-figure">{bytes(row.stored_bytes)}</span>
         </button>
-        <div id={id} className="lp-Row-body" hidden={!open}>
+        <div id={id} className="lps-Row-body" hidden={!open}>
           {open && (row.error ? <Failure message={row.error} /> : <Details path={row.path} />)}
         </div>
       </div>
@@ -126,7 +126,7 @@ function Details(props: { path: string }): JSX.Element {
       {info && <Sizes info={info} />}
       {info && <Facts facts={facts(info, trans)} />}
       {asking === 'snapshot' && <SnapshotForm path={path} onClose={() => setAsking(null)} />}
-      <div className="lp-Buttons lp-mod-start">
+      <div className="lps-Buttons lps-mod-start">
         <Button icon="open" onClick={() => execute(Commands.openDataset, { path })}>
           {trans.__('Open')}
         </Button>
@@ -174,7 +174,7 @@ function Sizes(props: { info: IDataset }): JSX.Element {
   ];
   const most = rows[0][1] || 1;
   return (
-    <table className="lp-Sizes" aria-label={trans.__('Sizes')}>
+    <table className="lps-Sizes" aria-label={trans.__('Sizes')}>
       <tbody>
         {rows
           .filter(([, size]) => size !== null)
@@ -182,12 +182,12 @@ function Sizes(props: { info: IDataset }): JSX.Element {
             <tr key={name}>
               <th scope="row">{name}</th>
               <td>
-                <span className="lp-Sizes-bar" aria-hidden="true">
+                <span className="lps-Sizes-bar" aria-hidden="true">
                   <span style={{ width: `${Math.min(100, (size! / most) * 100).toFixed(1)}%` }} />
                 </span>
               </td>
-              <td className="lp-mod-numeric">{bytes(size)}</td>
-              <td className="lp-mod-numeric">{size ? `${(most / size).toFixed(1)}×` : ''}</td>
+              <td className="lps-mod-numeric">{bytes(size)}</td>
+              <td className="lps-mod-numeric">{size ? `${(most / size).toFixed(1)}×` : ''}</td>
             </tr>
           ))}
       </tbody>
@@ -246,7 +246,7 @@ function SnapshotForm(props: { path: string; onClose: () => void }): JSX.Element
   };
   return (
     <form
-      className="lp-Form"
+      className="lps-Form"
       onSubmit={event => {
         event.preventDefault();
         void keep();
@@ -262,7 +262,7 @@ function SnapshotForm(props: { path: string; onClose: () => void }): JSX.Element
         autoFocus
       />
       {request.error && <Failure message={request.error.message} />}
-      <div className="lp-Buttons">
+      <div className="lps-Buttons">
         <Button onClick={props.onClose}>{trans.__('Cancel')}</Button>
         <Button look="primary" type="submit" disabled={request.busy || !name.trim()}>
           {trans.__('Keep')}

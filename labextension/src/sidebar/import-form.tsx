@@ -52,7 +52,7 @@ export function ImportForm(props: { onClose: () => void }): JSX.Element {
   const sources = about?.sources ?? [];
   return (
     <form
-      className="lp-Form"
+      className="lps-Form"
       aria-label={trans.__('Import data')}
       onSubmit={event => {
         event.preventDefault();
@@ -97,9 +97,9 @@ export function ImportForm(props: { onClose: () => void }): JSX.Element {
             .map(name => ({ value: name, label: name }))
         ]}
       />
-      <details className="lp-More">
+      <details className="lps-More">
         <summary>{trans.__('More')}</summary>
-        <div className="lp-Form-row">
+        <div className="lps-Form-row">
           <TextField
             label={trans.__('Chunk')}
             value={chunk}
@@ -125,7 +125,7 @@ export function ImportForm(props: { onClose: () => void }): JSX.Element {
         />
       )}
       {request.error && <Failure message={request.error.message} onDismiss={request.clear} />}
-      <div className="lp-Buttons">
+      <div className="lps-Buttons">
         <Button onClick={props.onClose}>{trans.__('Cancel')}</Button>
         <Button look={forcible ? 'danger' : 'primary'} type="submit" disabled={request.busy}>
           {forcible ? trans.__('Replace') : trans.__('Import')}

@@ -51,7 +51,7 @@ export function Models(): JSX.Element {
           </Button>
         </Empty>
       )}
-      <ul className="lp-Rows">
+      <ul className="lps-Rows">
         {models?.map(model => (
           <li key={model.name}>
             <ModelRow
@@ -75,23 +75,24 @@ const ModelRow = React.memo(function ModelRow(props: {
   const id = React.useId();
   const promoted = model.versions.find(version => version.version === model.promoted);
   return (
-    <div className="lp-Row" data-model={model.name}>
+    <div className="lps-Row" data-model={model.name}>
       <button
         type="button"
-        className="lp-Row-head"
+        className="lps-Row-head"
         aria-expanded={open}
         aria-controls={id}
         onClick={() => setOpen(!open)}
       >
-        <Icon name="chevron" className={open ? 'lp-mod-open' : ''} />
-        <span className="lp-Row-title">{model.name}</span>
-        {endpoint && (
-          <span className="lp-Tag lp-mod-live">{trans.__('deployed v%1', endpoint.version)}</span>
+        <Icon name="chevron" className={open ? 'lps-mod-open' : ''} />
+        <span className="lps-Row-title">{model.name}</span>
+        {endpoint ? (
+          <span className="lps-Tag lps-mod-live">{trans.__('deployed v%1', endpoint.version)}</span>
+        ) : (
+          <span className="lps-Muted">{trans.__('v%1', model.promoted)}</span>
         )}
-        <span className="lp-Muted">{trans.__('v%1', model.promoted)}</span>
-        <span className="lp-Row-figure">{promoted ? best(promoted) : ''}</span>
+        <span className="lps-Row-figure">{promoted ? best(promoted) : ''}</span>
       </button>
-      <div id={id} className="lp-Row-body" hidden={!open}>
+      <div id={id} className="lps-Row-body" hidden={!open}>
         {open && <Details model={model} endpoint={endpoint} />}
       </div>
     </div>
@@ -120,12 +121,12 @@ function Details(props: { model: IModel; endpoint: IEndpoint | null }): JSX.Elem
           {
             title: trans.__('Version'),
             cell: version => (
-              <span title={version.note ?? undefined}>
+              <span title={[version.note, bytes(version.bytes)].filter(Boolean).join(' · ')}>
                 {trans.__('v%1', version.version)}
                 {version.version === model.promoted && (
-                  <span className="lp-State lp-mod-done" title={trans.__('promoted')}>
+                  <span className="lps-State lps-mod-done" title={trans.__('promoted')}>
                     <Icon name="check" />
-                    <span className="lp-Hidden">{trans.__('promoted')}</span>
+                    <span className="lps-Hidden">{trans.__('promoted')}</span>
                   </span>
                 )}
               </span>
@@ -137,7 +138,7 @@ function Details(props: { model: IModel; endpoint: IEndpoint | null }): JSX.Elem
               version.run ? (
                 <button
                   type="button"
-                  className="lp-Link"
+                  className="lps-Link"
                   onClick={() => execute(Commands.openRun, { id: version.run })}
                 >
                   {version.run}
@@ -147,12 +148,11 @@ function Details(props: { model: IModel; endpoint: IEndpoint | null }): JSX.Elem
               )
           },
           { title: trans.__('Metric'), numeric: true, cell: best },
-          { title: trans.__('Size'), numeric: true, cell: version => bytes(version.bytes) },
           {
             title: '',
             numeric: true,
             cell: version => (
-              <span className="lp-Cell-actions">
+              <span className="lps-Cell-actions">
                 {version.version !== model.promoted && (
                   <IconButton
                     icon="check"
@@ -201,7 +201,7 @@ function Details(props: { model: IModel; endpoint: IEndpoint | null }): JSX.Elem
       {endpoint ? (
         <Deployed model={model} endpoint={endpoint} />
       ) : (
-        <div className="lp-Buttons lp-mod-start">
+        <div className="lps-Buttons lps-mod-start">
           <Button
             icon="deploy"
             look="primary"
@@ -222,10 +222,10 @@ function Deployed(props: { model: IModel; endpoint: IEndpoint }): JSX.Element {
   const [asking, setAsking] = React.useState(false);
   const stop = useRequest();
   return (
-    <div className="lp-Endpoint">
-      <header className="lp-Card-head">
+    <div className="lps-Endpoint">
+      <header className="lps-Card-head">
         <h4>{trans.__('Endpoint')}</h4>
-        <code className="lp-Endpoint-url" title={endpoint.url}>
+        <code className="lps-Endpoint-url" title={endpoint.url}>
           {endpoint.url}
         </code>
         <IconButton
@@ -296,7 +296,7 @@ function SaveForm(props: { onClose: () => void }): JSX.Element {
   }
   return (
     <form
-      className="lp-Form"
+      className="lps-Form"
       aria-label={trans.__('Save a model')}
       onSubmit={event => {
         event.preventDefault();
@@ -329,7 +329,7 @@ function SaveForm(props: { onClose: () => void }): JSX.Element {
       />
       <TextField label={trans.__('Note')} value={note} onChange={setNote} />
       {request.error && <Failure message={request.error.message} onDismiss={request.clear} />}
-      <div className="lp-Buttons">
+      <div className="lps-Buttons">
         <Button onClick={props.onClose}>{trans.__('Cancel')}</Button>
         <Button look="primary" type="submit" disabled={request.busy || !name.trim()}>
           {trans.__('Save')}

@@ -27,7 +27,7 @@ export function Resources(): JSX.Element {
         />
       }
     >
-      <div className="lp-Filter">
+      <div className="lps-Filter">
         <Segments
           label={trans.__('Of')}
           value={of}
@@ -48,7 +48,7 @@ export function Resources(): JSX.Element {
             title: trans._n('The last minute', 'The last %1 minutes', value)
           }))}
         />
-        <span className="lp-Muted">{trans.__('min')}</span>
+        <span className="lps-Muted">{trans.__('min')}</span>
       </div>
       {of === 'machine' && <Machine minutes={minutes} />}
       {of === 'workers' && (
@@ -81,7 +81,7 @@ function Machine(props: { minutes: number }): JSX.Element {
   const total = (history: ResourceHistory, name: string) =>
     last(history, name) ?? history.facts.get(name) ?? null;
   return (
-    <div className="lp-Charts">
+    <div className="lps-Charts">
       <LiveChart
         title={trans.__('CPU')}
         minutes={minutes}
@@ -127,7 +127,7 @@ function Machine(props: { minutes: number }): JSX.Element {
           const [index, ...name] = gpu.split(' ');
           return <Gpu key={index} index={index} name={name.join(' ')} minutes={minutes} />;
         })}
-      {message && <p className="lp-Muted">{message}</p>}
+      {message && <p className="lps-Muted">{message}</p>}
     </div>
   );
 }
@@ -140,7 +140,7 @@ function Gpu(props: { index: string; name: string; minutes: number }): JSX.Eleme
     history.latest?.host.gpus.find(gpu => String(gpu.index) === index);
   return (
     <>
-      <h4 className="lp-Charts-title">{trans.__('GPU %1 · %2', index, name)}</h4>
+      <h4 className="lps-Charts-title">{trans.__('GPU %1 · %2', index, name)}</h4>
       <LiveChart
         title={trans.__('Use')}
         minutes={minutes}
@@ -198,22 +198,22 @@ function Many(props: { minutes: number; kind: 'worker' | 'run'; nothing: string 
   ]);
   const names = text.split('\n').filter(Boolean);
   if (!names.length) {
-    return <p className="lp-Muted">{nothing}</p>;
+    return <p className="lps-Muted">{nothing}</p>;
   }
   return (
-    <div className="lp-Charts">
+    <div className="lps-Charts">
       {(all ? names : names.slice(0, FEW)).map(name => (
-        <div key={name} className="lp-Pair">
+        <div key={name} className="lps-Pair">
           {kind === 'run' ? (
             <button
               type="button"
-              className="lp-Link"
+              className="lps-Link"
               onClick={() => execute(Commands.openRun, { id: name })}
             >
               {name}
             </button>
           ) : (
-            <span className="lp-Pair-name" title={name}>
+            <span className="lps-Pair-name" title={name}>
               {name}
             </span>
           )}

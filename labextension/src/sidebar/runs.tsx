@@ -25,7 +25,7 @@ export function Runs(): JSX.Element {
 
   const shown = React.useMemo(() => {
     if (!state && !words) {
-      return runs;
+      return liveFirst(runs);
     }
     const byId = new Map([...found, ...runs].map(run => [run.id, run]));
     return [...byId.values()]
@@ -74,9 +74,9 @@ export function Runs(): JSX.Element {
         </Empty>
       )}
       {(total > 0 || runs.length > 0) && (
-        <div className="lp-Filter" role="search">
+        <div className="lps-Filter" role="search">
           <input
-            className="lp-Input"
+            className="lps-Input"
             type="search"
             placeholder={trans.__('Search runs')}
             aria-label={trans.__('Search runs')}
@@ -84,7 +84,7 @@ export function Runs(): JSX.Element {
             onChange={event => setWords(event.target.value)}
           />
           <select
-            className="lp-Input"
+            className="lps-Input"
             aria-label={trans.__('State')}
             value={state}
             onChange={event => setState(event.target.value)}
@@ -99,7 +99,7 @@ export function Runs(): JSX.Element {
         </div>
       )}
       {chosen.size > 0 && (
-        <div className="lp-Selection" role="status">
+        <div className="lps-Selection" role="status">
           <span>{trans._n('%1 selected', '%1 selected', chosen.size)}</span>
           <Button look="link" onClick={() => setChosen(new Set())}>
             {trans.__('Clear')}
@@ -115,7 +115,7 @@ export function Runs(): JSX.Element {
         </div>
       )}
       {total > 0 && !shown.length && (
-        <p className="lp-None">
+        <p className="lps-None">
           {trans.__('No run fits.')}{' '}
           <Button
             look="link"
@@ -128,15 +128,17 @@ export function Runs(): JSX.Element {
           </Button>
         </p>
       )}
-      <VirtualList
-        items={shown}
-        rowHeight={ROW}
-        itemKey={run => run.id}
-        label={trans.__('Runs')}
-        onEnd={!state && !words ? more : undefined}
-      >
-        {run => <RunRow run={run} chosen={chosen.has(run.id)} choose={choose} />}
-      </VirtualList>
+      <div className="lps-Scroller" data-scroller>
+        <VirtualList
+          items={shown}
+          rowHeight={ROW}
+          itemKey={run => run.id}
+          label={trans.__('Runs')}
+          onEnd={!state && !words ? more : undefined}
+        >
+          {run => <RunRow run={run} chosen={chosen.has(run.id)} choose={choose} />}
+        </VirtualList>
+      </div>
     </Section>
   );
 }
@@ -162,11 +164,11 @@ const RunRow = React.memo(function RunRow(props: {
   };
   return (
     <div
-      className={`lp-Run lp-mod-${run.state} ${chosen ? 'lp-mod-chosen' : ''}`}
+      className={`lps-Run lps-mod-${run.state} ${chosen ? 'lps-mod-chosen' : ''}`}
       data-run={run.id}
       onKeyDown={moveFocus}
     >
-      <label className="lp-Run-choice" title={trans.__('Select %1', run.id)}>
+      <label className="lps-Run-choice" title={trans.__('Select %1', run.id)}>
         <input
           type="checkbox"
           checked={chosen}
@@ -177,7 +179,7 @@ const RunRow = React.memo(function RunRow(props: {
       </label>
       <button
         type="button"
-        className="lp-Run-open"
+        className="lps-Run-open"
         title={run.error?.message ?? trans.__('Open %1', run.id)}
         onClick={event =>
           event.ctrlKey || event.metaKey
@@ -185,17 +187,17 @@ const RunRow = React.memo(function RunRow(props: {
             : execute(Commands.openRun, { id: run.id })
         }
       >
-        <span className="lp-Run-title">
-          <span className="lp-Run-id">{run.id}</span>
+        <span className="lps-Run-title">
+          <span className="lps-Run-id">{run.id}</span>
           {title(run)}
         </span>
-        <span className="lp-Run-about">{about(run, trans)}</span>
+        <span className="lps-Run-about">{about(run, trans)}</span>
       </button>
-      <span className="lp-Run-figures">
-        <span className="lp-Run-metric" title={value?.[0]}>
+      <span className="lps-Run-figures">
+        <span className="lps-Run-metric" title={value?.[0]}>
           {value && metric(value[1])}
         </span>
-        <span className="lp-Run-time">
+        <span className="lps-Run-time">
           {run.spark.length > 1 && (
             <Sparkline
               width={48}
@@ -210,7 +212,7 @@ const RunRow = React.memo(function RunRow(props: {
           )}
         </span>
       </span>
-      <span className="lp-Run-actions">
+      <span className="lps-Run-actions">
         {run.sweep && (
           <IconButton
             icon="compare"
@@ -242,7 +244,7 @@ const RunRow = React.memo(function RunRow(props: {
         )}
       </span>
       {share !== null && (
-        <span className="lp-Run-progress" aria-hidden="true">
+        <span className="lps-Run-progress" aria-hidden="true">
           <span style={{ transform: `scaleX(${share.toFixed(3)})` }} />
         </span>
       )}
@@ -250,7 +252,13 @@ const RunRow = React.memo(function RunRow(props: {
   );
 });
 
-/** Arrow keys go from run to run, x selects. */
+/** What runs, what waits in the order of its turn, then the rest, newest first as it comes. */
+function liveFirst(runs: readonly IRunSummary[]): readonly IRunSummary[] {
+  const of = (state: string) => runs.filter(run => run.state === state);
+  return [...of('running'), ...of('queued').reverse(), ...runs.filter(run => !isActive(run))];
+}
+
+/** Arrow keys go from run to run. */
 function moveFocus(event: React.KeyboardEvent<HTMLElement>): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step === undefined) {
@@ -258,7 +266,7 @@ function moveFocus(event: React.KeyboardEvent<HTMLElement>): void {
   }
   const item = event.currentTarget.closest('li');
   const next = step > 0 ? item?.nextElementSibling : item?.previousElementSibling;
-  const target = next?.querySelector<HTMLElement>('.lp-Run-open');
+  const target = next?.querySelector<HTMLElement>('.lps-Run-open');
   if (target) {
     event.preventDefault();
     target.focus({ preventScroll: false });

@@ -23,14 +23,14 @@ export function Sidebar(): JSX.Element {
   const { sections } = useStore(lab.settings);
   const error = useStore(lab.error);
   return (
-    <>
+    <div>
       <Connection />
       {error && <Failure message={error} onDismiss={() => lab.error.set(null)} />}
       {SECTIONS.filter(name => sections.includes(name)).map(name => {
         const Part = PARTS[name];
         return <Part key={name} />;
       })}
-    </>
+    </div>
   );
 }
 
@@ -42,7 +42,7 @@ function Connection(): JSX.Element | null {
     return null;
   }
   return (
-    <div className="lp-Connection" role="status">
+    <div className="lps-Connection" role="status">
       <Spinner />
       {status === 'connecting' ? (
         trans.__('Connecting…')

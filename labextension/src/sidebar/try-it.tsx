@@ -34,7 +34,7 @@ export function TryIt(props: { endpoint: IEndpoint; version?: IModelVersion }): 
   };
   const label = preview?.samples.find(sample => sample.index === index)?.label;
   return (
-    <div className="lp-Try">
+    <div className="lps-Try">
       <SelectField
         label={trans.__('Try it with')}
         value={from}
@@ -69,7 +69,7 @@ export function TryIt(props: { endpoint: IEndpoint; version?: IModelVersion }): 
         </>
       )}
       {from === STORED && (
-        <div className="lp-Buttons lp-mod-start">
+        <div className="lps-Buttons lps-mod-start">
           <Button
             icon="try"
             disabled={request.busy}
@@ -117,21 +117,21 @@ function Answer(props: { answer: IPrediction; expected: string | null }): JSX.El
   const { trans } = useLepton();
   const { answer, expected } = props;
   return (
-    <div className="lp-Answer" role="status">
+    <div className="lps-Answer" role="status">
       {answer.top ? (
-        <table className="lp-Sizes" aria-label={trans.__('Answer')}>
+        <table className="lps-Sizes" aria-label={trans.__('Answer')}>
           <tbody>
             {answer.top.slice(0, 5).map(({ class: name, score }) => (
-              <tr key={name} className={name === expected ? 'lp-mod-expected' : ''}>
+              <tr key={name} className={name === expected ? 'lps-mod-expected' : ''}>
                 <th scope="row">{name}</th>
                 <td>
-                  <span className="lp-Sizes-bar" aria-hidden="true">
+                  <span className="lps-Sizes-bar" aria-hidden="true">
                     <span
                       style={{ width: `${(Math.min(1, Math.max(0, score)) * 100).toFixed(1)}%` }}
                     />
                   </span>
                 </td>
-                <td className="lp-mod-numeric">{`${(score * 100).toFixed(1)} %`}</td>
+                <td className="lps-mod-numeric">{`${(score * 100).toFixed(1)} %`}</td>
               </tr>
             ))}
           </tbody>
@@ -139,7 +139,7 @@ function Answer(props: { answer: IPrediction; expected: string | null }): JSX.El
       ) : (
         <code>{shortened(answer.outputs)}</code>
       )}
-      <p className="lp-Muted">
+      <p className="lps-Muted">
         {expected !== null && `${trans.__('The dataset says: %1', expected)} · `}
         {trans.__(
           'answered in %1',

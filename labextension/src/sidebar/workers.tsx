@@ -17,14 +17,16 @@ export function Workers(props: { cluster: ICluster }): JSX.Element {
   const shown = all || workers.length <= FEW + 1 ? workers : workers.slice(0, FEW);
   return (
     <>
-      <VirtualList
-        items={shown}
-        rowHeight={ROW}
-        itemKey={worker => worker.id}
-        label={trans.__('Workers of %1', name)}
-      >
-        {worker => <WorkerRow cluster={name} worker={worker} />}
-      </VirtualList>
+      <div className="lps-Scroller" data-scroller>
+        <VirtualList
+          items={shown}
+          rowHeight={ROW}
+          itemKey={worker => worker.id}
+          label={trans.__('Workers of %1', name)}
+        >
+          {worker => <WorkerRow cluster={name} worker={worker} />}
+        </VirtualList>
+      </div>
       {workers.length > FEW + 1 && (
         <Button look="link" onClick={() => setAll(!all)}>
           {all ? trans.__('Show fewer') : trans.__('Show all %1 workers', workers.length)}
@@ -56,11 +58,11 @@ const WorkerRow = React.memo(
     }, [lab, cluster, worker.id]);
     const device = worker.devices.join(', ');
     return (
-      <div ref={row} className="lp-Worker">
-        <span className="lp-Worker-name" title={trans.__('%1 on %2', worker.id, worker.host)}>
+      <div ref={row} className="lps-Worker">
+        <span className="lps-Worker-name" title={trans.__('%1 on %2', worker.id, worker.host)}>
           {worker.id}
         </span>
-        <span className="lp-Worker-device">
+        <span className="lps-Worker-device">
           {device.replace('gpu:', 'GPU ').replace('cpu', 'CPU')}
         </span>
         <Gauge kind="cpu" label={trans.__('CPU')} />
@@ -68,14 +70,14 @@ const WorkerRow = React.memo(
         {worker.run ? (
           <button
             type="button"
-            className="lp-Link"
+            className="lps-Link"
             title={trans.__('Open %1', worker.run)}
             onClick={() => execute(Commands.openRun, { id: worker.run })}
           >
             {worker.run}
           </button>
         ) : (
-          <span className="lp-Worker-free">{trans.__('free')}</span>
+          <span className="lps-Worker-free">{trans.__('free')}</span>
         )}
       </div>
     );
@@ -88,10 +90,10 @@ const WorkerRow = React.memo(
 
 function Gauge(props: { kind: string; label: string }): JSX.Element {
   return (
-    <span className="lp-Gauge" data-gauge={props.kind} title={props.label}>
-      <span className="lp-Hidden">{props.label}</span>
-      <span className="lp-Gauge-text">–</span>
-      <span className="lp-Gauge-bar" aria-hidden="true">
+    <span className="lps-Gauge" data-gauge={props.kind} title={props.label}>
+      <span className="lps-Hidden">{props.label}</span>
+      <span className="lps-Gauge-text">–</span>
+      <span className="lps-Gauge-bar" aria-hidden="true">
         <span />
       </span>
     </span>
@@ -100,10 +102,10 @@ function Gauge(props: { kind: string; label: string }): JSX.Element {
 
 function meter(row: HTMLElement, kind: string, text: string, share: number): void {
   const gauge = row.querySelector(`[data-gauge=${kind}]`)!;
-  const words = gauge.querySelector('.lp-Gauge-text')!;
+  const words = gauge.querySelector('.lps-Gauge-text')!;
   if (words.textContent !== text) {
     words.textContent = text;
   }
-  const bar = gauge.querySelector<HTMLElement>('.lp-Gauge-bar > span')!;
+  const bar = gauge.querySelector<HTMLElement>('.lps-Gauge-bar > span')!;
   bar.style.transform = `scaleX(${Math.min(1, Math.max(0, share)).toFixed(3)})`;
 }
