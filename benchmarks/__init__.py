@@ -18,4 +18,5 @@ GROUPS = (
     "decoders",
     "training_data",
     "labelling",
+    "offline",
 )

@@ -14,8 +14,10 @@ import zarr
 from conditions import wait_until
 
 import lepton_jlab as lepton
+from lepton_jlab.commands import Context, perform
 from lepton_jlab.errors import DataError, LeptonError, NotFoundError, UsageError
 from lepton_jlab.models.offline import plan
+from lepton_jlab.parsing import parse, split
 
 from .conftest import CLASSES, write_dataset
 
@@ -197,6 +199,7 @@ AS_ASKED = """if True:
     import sys
     import lepton_jlab as lepton
     from lepton_jlab.models.offline import plan
+from lepton_jlab.parsing import parse, split
     plan.PIECE_BYTES = 1
     _, name, source, dest = sys.argv
     lepton.predict(name, source, dest)
@@ -277,3 +280,68 @@ def test_the_terminal_and_the_magic_say_what_came_of_it(shapes, dataset, tmp_pat
     assert "100%" in printed.err
     assert main(words) == 1
     assert "--force" in capsys.readouterr().err
+
+
+# ---- from a run to its answers
+
+CELL = """
+import keras
+import lepton_jlab as lepton
+
+keras.utils.set_random_seed(scale)
+layers = [keras.Input((12, 12, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+model = keras.Sequential(layers)
+spare = keras.Sequential(layers) if scale == 3 else None
+lepton.log(accuracy=scale / 10)
+"""
+
+
+def test_the_best_run_of_a_sweep_is_saved_and_used(dataset, tmp_path, cluster):
+    trials = lepton.submit(CELL, sweep={"scale": [1, 2, 3]}, pull=["model", "spare"])
+    trials.wait(120)
+    names = {"trials": trials, "best": trials.best("accuracy"), "ds": lepton.open_dataset(dataset)}
+
+    def say(line):
+        return perform(parse(split(line)), Context("line", names))
+
+    with pytest.raises(
+        UsageError, match=rf"a sweep of 3 runs.*%lepton runs best METRIC {trials.id}"
+    ):
+        say("model save trials --name picked")
+    with pytest.raises(
+        UsageError, match=r"several models: model, spare\. Say which: --value model"
+    ):
+        say("model save best --name picked")
+    with pytest.raises(NotFoundError, match=r"No run named 'bset'.*No variable"):
+        say("model save bset --name picked")
+    saved = say("model save best --name picked --value model --samples ds --note 'by accuracy'")
+    facts = saved.document()
+    assert (facts["run"], facts["metrics"], facts["params"]) == (
+        *(trials[2].id, {"accuracy": 0.3}, {"scale": 3}),
+    )
+    assert "3 classes: circle, square, cross" in saved.text
+    say(f"model save {trials[1].id} --name picked")
+    listed = say("model list")
+    assert "picked" in listed.text
+    assert "<table>" in listed.html
+    shown = say("model show picked:2")
+    assert f"scale={2}" in shown.text
+    assert trials[1].id in shown.html
+    assert lepton.model("picked")._repr_html_() == say("model show picked").html
+    changed = {
+        row["what"]: (row["old"], row["new"])
+        for row in say("model diff picked").document()["differences"]
+    }
+    assert changed["metrics.accuracy"] == (0.3, 0.2)
+    assert "promoted is 2, it was 1" in say("model promote picked").text
+    say(f"model predict picked:1 ds --out {tmp_path / 'scores.zarr'}")
+    known = trials[2].values["model"].predict(names["ds"].x[:], verbose=0)
+    answers = lepton.open_dataset(tmp_path / "scores.zarr").arrays["y"][:]
+    np.testing.assert_allclose(answers, known, atol=1e-6)
+    say("model drop picked --force")
+
+
+def test_a_run_without_a_model_says_how_to_keep_one(cluster):
+    run = lepton.submit("x = 1", pull=["x"]).wait(60)
+    with pytest.raises(LeptonError, match=r"kept no Keras model.*%%lepton run --pull model"):
+        lepton.save_model(run, "none")

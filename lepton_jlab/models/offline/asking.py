@@ -42,20 +42,12 @@ class Asker:
         from lepton_jlab.models.loading import tensorflow_here
         from lepton_jlab.models.signature import open_signature
 
-        tf = tensorflow_here()
-        self._tf = tf
+        self._tf = tensorflow_here()
         self._inputs = inputs
         self._recipe = recipe
         self._batch = batch
-        signature = open_signature(folder)
-
-        @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-        def answer(tensors: dict[str, Any]) -> Any:
-            cast = {t["name"]: tf.cast(tensors[t["name"]], t["dtype"]) for t in numbers}
-            return signature(**{**tensors, **cast})
-
-        numbers = [t for t in inputs if t["dtype"] not in ("string", "bool")]
-        self._answer = answer
+        self._signature = open_signature(folder)
+        self._answer: Any = None  # made for the first block, whose dtypes it takes
 
     def prepare(self, block: Arrays, where: str) -> dict[str, NDArray[Any]]:
         """Return a block in the shapes that the model takes; done while another is computed."""
@@ -80,13 +72,15 @@ class Asker:
             If the model fails.
         """
         tf = self._tf
+        if self._answer is None:
+            self._answer = self._traced(block)
         count = len(next(iter(block.values())))
         answers: dict[str, NDArray[Any]] = {}
         for start in range(0, count, self._batch):
             stop = min(start + self._batch, count)
-            tensors = {n: tf.convert_to_tensor(v[start:stop]) for n, v in block.items()}
+            tensors = [tf.convert_to_tensor(v[start:stop]) for v in block.values()]
             try:
-                got = self._answer(tensors)
+                got = self._answer(*tensors)
                 made = {name: value.numpy() for name, value in got.items()}
             except tf.errors.OpError as error:
                 first = next(iter(str(error.message).splitlines()), type(error).__name__)[:300]
@@ -101,6 +95,27 @@ class Asker:
                     answers[name] = np.empty((count, *values.shape[1:]), values.dtype)
                 answers[name][start:stop] = values
         return answers
+
+    def _traced(self, block: Arrays) -> Any:
+        """Make the function for blocks like this one, in batches of any size."""
+        tf, signature = self._tf, self._signature
+        dtypes = {tensor["name"]: tensor["dtype"] for tensor in self._inputs}
+        specs = [
+            tf.TensorSpec([None, *v.shape[1:]], "string" if v.dtype == object else v.dtype)
+            for v in block.values()
+        ]
+
+        def answer(*tensors: Any) -> Any:
+            named = dict(zip(block, tensors, strict=True))
+            # In the graph, on all cores: NumPy would take longer for it, before.
+            return signature(
+                **{
+                    n: t if t.dtype == dtypes[n] else tf.cast(t, dtypes[n])
+                    for n, t in named.items()
+                }
+            )
+
+        return tf.function(answer, input_signature=specs, autograph=False)
 
 
 def check_finite(block: Arrays, answers: Arrays, first: int, where: str) -> None:
