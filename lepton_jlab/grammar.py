@@ -307,6 +307,14 @@ COMMANDS: tuple[Command, ...] = (
         RUNS,
         switch("-f", "--force", help="kill at once"),
     ),
+    command(
+        "runs rerun",
+        "Submit a run or a sweep again: the same code, values, parameters and options.",
+        RUN,
+        CLUSTER,
+        OUT,
+        switch("--wait", help="wait for the end; an interrupt stops only the waiting"),
+    ),
     command("runs compare", "Compare runs: a table, the best marked, one plot.", RUNS),
     command(
         "runs best",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from lepton_jlab.cluster.dashboard import open_dashboard
 from lepton_jlab.errors import ClusterError
 
 RUN_METRICS = "lepton_runs"  # what workers add to their heartbeats
@@ -50,6 +52,9 @@ class Backend(Protocol):
 
     async def scale(self, workers: int, busy: Collection[str]) -> None:
         """Have so many workers; of too many, those at the addresses `busy` go last."""
+
+    async def open_dashboard(self, socket: Path) -> None:
+        """Serve Dask's dashboard on a socket file."""
 
     async def close(self) -> None:
         """End the cluster, or let go of an adopted one."""
@@ -100,6 +105,9 @@ class OwnBackend:
             raise ClusterError(f"Cannot scale to {workers} workers: {error}") from error
         await self.cluster
 
+    async def open_dashboard(self, socket: Path) -> None:
+        await open_dashboard(self.scheduler, socket)
+
     async def close(self) -> None:
         if self.client is not None:
             await self.client.close()
@@ -146,6 +154,9 @@ class AdoptedBackend:
             f"{self.address} is somebody else's cluster: scale to {workers} workers where it was "
             "started."
         )
+
+    async def open_dashboard(self, socket: Path) -> None:  # noqa: ARG002
+        raise ClusterError(f"{self.address} is somebody else's cluster: see its own dashboard.")
 
     async def close(self) -> None:
         if self._server is not None:

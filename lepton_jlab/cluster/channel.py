@@ -98,6 +98,11 @@ class Channel:
         try:
             answer = await getattr(self._pool(self._address), f"lepton_{handler}")(**arguments)
         except OSError as error:
+            if process_lives(*self._process) and isinstance(error, TimeoutError):
+                raise ClusterError(
+                    f"Cluster {self.name!r} does not answer; its host (process "
+                    f"{self._process[0]}) hangs or is busy. Try again in a moment."
+                ) from error
             raise ClusterError(
                 f"Cluster {self.name!r} is gone ({error.__class__.__name__}). "
                 "See what runs: %lepton cluster list"

@@ -62,7 +62,8 @@ class Host:
         self._stop = asyncio.Event()
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
         self._services: list[Service] = []
-        for handler in (self.info, self.usage, self.scale, self.stop):
+        self._dashboard: asyncio.Task[None] | None = None
+        for handler in (self.info, self.usage, self.scale, self.dashboard, self.stop):
             self.serve(handler.__name__, handler)
 
     def serve(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
@@ -195,6 +196,14 @@ class Host:
             ).unless_forced()
         await self.backend.scale(workers, busy)
         return await self.info()
+
+    async def dashboard(self) -> str:
+        """Return the socket file that Dask's dashboard answers on; the first call opens it."""
+        socket = self.scratch / "dash.sock"
+        if self._dashboard is None or (self._dashboard.done() and self._dashboard.exception()):
+            self._dashboard = asyncio.create_task(self.backend.open_dashboard(socket))
+        await asyncio.shield(self._dashboard)
+        return str(socket)
 
     async def stop(self, force: bool = False) -> None:
         """End the cluster; without `force` only while nothing is running or queued."""

@@ -128,6 +128,19 @@ def cancel(args: Namespace, context: Context) -> Result:
     return Result(lambda: _documents(found), _texts(found))
 
 
+@action("runs rerun")
+def rerun(args: Namespace, context: Context) -> Result:
+    """Submit runs again."""
+    work = find(args.id, context).rerun(args.cluster)
+    return Result(
+        work.to_dict,
+        _text(work, lines=0),
+        bindings=bound(args, work),
+        work=(work,),
+        waits=args.wait,
+    )
+
+
 @action("runs compare")
 def compare(args: Namespace, context: Context) -> Result:
     """Compare runs."""

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool, Float
+from traitlets import Float
 
 from lepton_jlab.server import routes
+from lepton_jlab.server.dask import DaskHandler
 from lepton_jlab.server.handlers import handlers
 from lepton_jlab.server.hub import Hub
 from lepton_jlab.server.lab import Lab
 from lepton_jlab.server.pools import Pools
+from lepton_jlab.server.prometheus import Figures
 from lepton_jlab.server.socket import EventsHandler
 from lepton_jlab.server.tasks import Tasks
 
@@ -24,7 +26,6 @@ class LeptonApp(ExtensionApp):
     name = "lepton_jlab"
     load_other_extensions = True
 
-    sampling = Bool(True, help="Sample what this machine, workers and runs use.").tag(config=True)
     sampling_interval = Float(1.0, help="Seconds between two samples.").tag(config=True)
 
     lab: Lab
@@ -44,14 +45,18 @@ class LeptonApp(ExtensionApp):
         hub.lab = self.lab
         self.handlers.extend(handlers(self.lab))
         self.handlers.append((routes.EVENTS, EventsHandler, {"lab": self.lab}))
+        dask = f"{routes.DASK}/(?P<name>[^/]+)/(?P<path>.*)"
+        self.handlers.append((dask, DaskHandler, {"lab": self.lab}))
 
     async def _start_jupyter_server_extension(self, _serverapp: Any) -> None:
         self.lab.hub.loop = asyncio.get_running_loop()
-        if self.sampling:
-            self.lab.sampler.start(self.sampling_interval)
+        self.lab.sampler.start(self.sampling_interval)
+        self._figures = Figures(self.lab.sampler)
+        self._figures.begin()
 
     async def stop_extension(self) -> None:
         """End what runs in threads."""
+        self._figures.end()
         self.lab.tasks.cancel_all()
         self.lab.sampler.stop()
         self.lab.hub.close()

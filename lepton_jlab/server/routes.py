@@ -310,7 +310,7 @@ ROUTES: tuple[Route, ...] = (
                 "inputs": ANY,
                 "sample": {
                     "anyOf": [
-                        _body({"path": PATH, "index": whole(0, maximum=2**53)}),
+                        _body({"path": PATH}, {"index": whole(0, maximum=2**53)}),
                         _body({"stored": whole(0, maximum=2**31)}),
                     ]
                 },

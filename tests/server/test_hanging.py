@@ -1,0 +1,99 @@
+"""What hangs, a scheduler or the GPUs' driver, holds up nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import requests
+from conditions import wait_until
+
+import lepton_jlab as lepton
+
+from .conftest import Server
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def hung(server: Server) -> Iterator[lepton.Cluster]:
+    """A cluster whose host does not answer."""
+    body = {"name": "hung", "workers": 1, "threads": 1, "engine": "local"}
+    server.done(server.call("POST", "clusters", body))
+    cluster = lepton.get_cluster("hung")
+    os.kill(cluster.file["pid"], signal.SIGSTOP)
+    yield cluster
+    os.kill(cluster.file["pid"], signal.SIGCONT)
+    cluster.stop(force=True)
+
+
+class Hanging:
+    """Requests that are under way, each in a thread."""
+
+    def __init__(self, server: Server, method: str, path: str, body: object, count: int) -> None:
+        self.answers: list[int] = []
+
+        def ask() -> None:
+            own = replace(server, session=requests.Session())
+            with suppress(requests.ConnectionError):  # the server has ended meanwhile
+                self.answers.append(own.call(method, path, body).status)
+
+        self.threads = [threading.Thread(target=ask) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def wait(self) -> list[int]:
+        for thread in self.threads:
+            thread.join(120)
+        return self.answers
+
+
+def test_other_requests_go_on_while_a_scheduler_hangs(server: Server, hung, page):
+    page.subscribe("resources", "runs")
+    page.until("resources")
+    hanging = Hanging(server, "POST", "clusters/hung/scale", {"workers": 2}, 1)
+    for path in ("about", "runs", "tasks", "resources", "datasets", "openapi.json"):
+        server.get(path)
+    page.until("resources", lambda data: "sample" in data)
+    page.until("resources", lambda data: "sample" in data)
+    assert not hanging.answers  # all that happened while this one waits
+    listed = {c["name"]: c["state"] for c in server.get("clusters")["clusters"]}
+    assert listed["hung"] == "unreachable"
+    page.subscribe("clusters")
+    page.until("clusters", lambda d: any(c["state"] == "unreachable" for c in d["clusters"]))
+    assert not hanging.answers
+    os.kill(hung.file["pid"], signal.SIGCONT)
+    assert hanging.wait() == [200]
+
+
+def test_calls_to_one_cluster_do_not_use_up_the_threads_of_others(server: Server, hung):
+    hanging = Hanging(server, "POST", "clusters/hung/scale", {"workers": 1}, 12)
+    wait_until(lambda: len(hanging.answers) == 10, 30)
+    assert set(hanging.answers) == {503}  # two wait, the others are told so at once
+    other = {"name": "other", "workers": 1, "threads": 1, "engine": "local"}
+    server.done(server.call("POST", "clusters", other))
+    assert server.call("POST", "clusters/other/scale", {"workers": 2}).status == 200
+    assert server.call("DELETE", "clusters/other").status == 204
+    os.kill(hung.file["pid"], signal.SIGCONT)
+    assert set(hanging.wait()) <= {200, 409, 503}
+
+
+def test_a_host_that_was_found_hanging_is_not_waited_for_again(server: Server, hung):
+    server.get("clusters")
+    hanging = Hanging(server, "GET", "clusters", None, 8)  # as many as the pool has threads
+    assert server.get("clusters/hung")["state"] == "unreachable"
+    assert hanging.wait() == [200] * 8
+
+
+def test_the_server_ends_while_calls_hang(server: Server, hung, tmp_path):
+    from .conftest import start_server
+
+    for other in start_server(tmp_path, {}):
+        Hanging(other, "GET", "clusters/hung", None, 2)
+        Hanging(other, "POST", "clusters/hung/scale", {"workers": 2}, 1)
+        # `start_server` waits for its end, 30 s at most.
