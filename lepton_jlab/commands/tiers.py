@@ -159,11 +159,13 @@ def _sentence(moved: Mapping[str, Any]) -> str:
 
 
 def _shown(rows: list[dict[str, Any]], args: Namespace, context: Context) -> Result:
-    from lepton_jlab.data.tiers.overview import totals
+    from lepton_jlab.data.tiers.overview import copies, totals
     from lepton_jlab.data.tiers.prices import price_file
     from lepton_jlab.runs.views import page
 
-    document = {"datasets": rows, "tiers": totals(rows), "prices": str(price_file())}
+    kept = copies(rows)
+    document: dict[str, Any] = {"datasets": rows, "tiers": totals(rows), "hot_disk": kept}
+    document["prices"] = str(price_file())
     if not rows:
         return Result(lambda: document, spoken(NONE_KNOWN, context.place))
     table = _table(rows)
@@ -172,6 +174,7 @@ def _shown(rows: list[dict[str, Any]], args: Namespace, context: Context) -> Res
         path = f" {args.path}" if args.path else ""
         notes.append(f"Move as auto says: %lepton data tier{path} --policy auto")
     notes += [f"{r['name']}: in {r['place']}" for r in rows if r["tier"] != "remote" and r["place"]]
+    notes += [_copies(kept)] if kept else []
     if not price_file().exists():
         notes.append(f"Prices are defaults; yours go into {price_file()}.")
     text = "\n".join([table.text(), *(spoken(note, context.place) for note in notes)])
@@ -204,6 +207,20 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
             told += [_money(row["saved_per_month"]), _money(row["move_cost"])]
         table.rows.append([Cell(text) for text in told])
     return table
+
+
+def _copies(kept: Mapping[str, Any]) -> str:
+    """Write what the hot disk holds, and of what use it is."""
+    from lepton_jlab.runs import words
+
+    text = f"Hot disk {kept['folder']}: {words.size(kept['bytes'])} of {words.size(kept['limit'])}"
+    if kept["datasets"]:
+        largest = sorted(kept["datasets"].items(), key=lambda one: -one[1])[:5]
+        named = (f"{path.rpartition('/')[2]} {words.size(size)}" for path, size in largest)
+        text += f" ({', '.join(named)}{', …' if len(kept['datasets']) > 5 else ''})"
+    if kept["hits"] is not None:
+        text += f"; {kept['hits']:.0%} of what was read lately came from it"
+    return f"{text}."
 
 
 def _total(rows: Sequence[Mapping[str, Any]]) -> str:

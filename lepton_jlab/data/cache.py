@@ -46,12 +46,17 @@ class Cache:
         own limit when it writes.
     importance
         From 0 to 5, of the datasets that are read through this object.
+    label
+        What people call them.
     """
 
-    def __init__(self, folder: Path, limit: int, importance: float = IMPORTANCE) -> None:
+    def __init__(
+        self, folder: Path, limit: int, importance: float = IMPORTANCE, label: str = ""
+    ) -> None:
         self.folder = folder
         self.limit = limit
         self._importance = importance
+        self._label = label
         self._marked: dict[str, float] = {}
         self._read: Counter[str] = Counter()  # bytes by folder since its last mark
         with suppress(OSError), self._ledger() as ledger:  # another limit may have held before
@@ -103,6 +108,15 @@ class Cache:
         with suppress(OSError), self._ledger() as ledger:
             ledger[path.parent.name] -= _drop(path)
 
+    def contents(self) -> dict[str, int]:
+        """Return the bytes on disk by label; what was kept under none is left out."""
+        found: Counter[str] = Counter()
+        with suppress(OSError), self._ledger() as ledger:
+            for name, size in ledger.items():
+                with suppress(OSError, IndexError):
+                    found[(self.folder / name / "used").read_text().split(" ", 2)[2]] += size
+        return {label: size for label, size in found.items() if label}
+
     def _path(self, dataset: str, key: str) -> Path:
         return self.folder / _digest(dataset) / _digest(key)
 
@@ -124,7 +138,7 @@ class Cache:
                     self._write_use(folder, self._reads(folder.name)[0] + read / kept)
 
     def _write_use(self, folder: Path, count: float) -> None:
-        (folder / "used").write_text(f"{count:.6g} {self._importance:g}")
+        (folder / "used").write_text(f"{count:.6g} {self._importance:g} {self._label}")
 
     def _reads(self, name: str) -> tuple[float, float]:
         """Return how often what is kept of a dataset was read, decayed to now, and when last."""
@@ -140,8 +154,8 @@ class Cache:
         """Return a dataset's score, and when it was used last."""
         count, last = self._reads(name)
         try:
-            importance = float((self.folder / name / "used").read_text().partition(" ")[2])
-        except (OSError, ValueError):
+            importance = float((self.folder / name / "used").read_text().split(" ", 2)[1])
+        except (OSError, ValueError, IndexError):
             importance = IMPORTANCE
         return score(count, importance), last
 

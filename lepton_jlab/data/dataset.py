@@ -223,7 +223,8 @@ class Dataset(Preparing):
             third is the window in which samples are permuted: more memory, better shuffling
             (``.window`` says how many samples). The order depends on it.
         cache
-            Keep what is read of a remote dataset on the disk, up to this size, such as ``"10GiB"``.
+            Keep what is read of a dataset behind a URL, or on another disk, on that of the cache,
+            up to this size, such as ``"10GiB"``.
 
         Raises
         ------
@@ -347,7 +348,8 @@ def open_dataset(
         A folder, a zip file, or a URL (``https://``, ``s3://``, ``gs://``); Zarr v2 or v3, any
         codec, also what xarray wrote. ``name.zarr/test`` opens a dataset inside another.
     cache
-        Keep what is read of a remote dataset on the disk, up to this size, such as ``"10GiB"``.
+        Keep what is read of a dataset behind a URL, or on another disk, on that of the cache, up to
+        this size, such as ``"10GiB"``; 0 for no copies, None: as ``lepton_tiers.toml`` says.
     version
         Name of a version made by ``%lepton data snapshot``; as it is now when None.
 
@@ -366,7 +368,7 @@ def open_dataset(
         from lepton_jlab.data.storage import version_folder
 
         path = version_folder(path, version)
-    kept = None if cache is None else parse_bytes(cache, "cache")
+    kept = cache if cache is None or cache == 0 else parse_bytes(cache, "cache")
     return _restore(address(path), "", (), kept)
 
 

@@ -38,8 +38,8 @@ def open_node(where: str, cache: int | None = None) -> Node:
     Parameters
     ----------
     cache
-        Bytes on this machine's disk that may be used to keep what is read over the network; None
-        for none. What is on this machine is not kept again.
+        Bytes on this machine's disk that may be used to keep what is read over the network, or from
+        another disk; 0 for none, None: as the file of tiers says of the hot disk.
 
     Raises
     ------
@@ -62,14 +62,14 @@ def open_node(where: str, cache: int | None = None) -> Node:
             f"{where} is a folder, but not a Zarr dataset. "
             f"Import what is in it: %lepton data import {path.name} {path.name}.zarr"
         )
+    from lepton_jlab.data.copied_folder import open_folder
     from lepton_jlab.data.elsewhere import find_elsewhere
-    from lepton_jlab.data.folder_store import FolderStore
 
     if moved := find_elsewhere(path):
         from lepton_jlab.data.remote.moved import MovedStore
 
         return _open(MovedStore(moved[0], cache), where, moved[1])
-    return _open(FolderStore(where), where)
+    return _open(open_folder(where, cache), where)
 
 
 def _open(store: Any, where: str, inner: str = "") -> Node:

@@ -28,7 +28,7 @@ class MovedStore(RemoteStore):
     moved
         Where the chunks are.
     cache
-        Bytes on disk that may be used to keep what is read; None for none.
+        Bytes on disk that may be used to keep what is read, as for `RemoteStore`.
     """
 
     def __init__(self, moved: Elsewhere, cache: int | None = None) -> None:

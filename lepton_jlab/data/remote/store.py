@@ -18,14 +18,12 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.sync import sync
 from zarr.storage import ObjectStore, WrapperStore
 
-from lepton_jlab.config import cache_folder
-from lepton_jlab.data.cache import Cache
 from lepton_jlab.data.remote.connect import connect, scheme_of, shown
 from lepton_jlab.data.remote.faults import RefusedError
 from lepton_jlab.data.remote.gate import MOST
 from lepton_jlab.data.remote.link import Answer, Link, Patience
 from lepton_jlab.data.remote.transfer import Transfer
-from lepton_jlab.data.tiers.accesses import importance_of
+from lepton_jlab.data.tiers.hot_disk import copies_of
 
 DOCUMENTS = {"zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"}
 _LISTING_RETRIES = 5
@@ -47,7 +45,7 @@ class RemoteStore(WrapperStore[ObjectStore[Any]]):
     address
         A URL: ``http(s)://``, ``s3://``, ``gs://``.
     cache
-        Bytes on disk that the cache may take; None for no cache.
+        Bytes on disk that the cache may take, 0 for no cache; None: as the file of tiers says.
     patience
         How long a request is tried.
     name
@@ -76,9 +74,7 @@ class RemoteStore(WrapperStore[ObjectStore[Any]]):
         self._patience = patience or Patience()
         self._link = Link(address, self._patience)
         self._limit = cache
-        self._cache = (
-            Cache(cache_folder(), cache, importance_of(name or address)) if cache else None
-        )
+        self._cache = copies_of(name or address, cache, far=True)
         self._documents: dict[str, str] = {}
         client = connect(address, silence=self._patience.silence, retries=_LISTING_RETRIES)
         super().__init__(ObjectStore(client, read_only=True))

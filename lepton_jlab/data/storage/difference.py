@@ -80,7 +80,7 @@ class _Side:
         else:
             self.folder = find_version(place, version) / place.dataset.name
             self.digests = read_record(place, version).files
-        self.node = open_node(str(self.folder))
+        self.node = open_node(str(self.folder), 0)
         self.nodes = dict(_nodes(self.node, ""))
         self.arrays = {path: n for path, n in self.nodes.items() if not hasattr(n, "arrays")}
 

@@ -79,7 +79,7 @@ class _Source:
             where = str(folder / local.relative_to(place.dataset))
         else:
             where = address(source)
-        self._node = open_node(where)
+        self._node = open_node(where, 0)
 
     def read(self, key: str) -> bytes | None:
         from zarr.core.buffer import default_buffer_prototype

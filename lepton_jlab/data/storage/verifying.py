@@ -58,7 +58,7 @@ def verify(
         If the dataset cannot be opened, or not be written.
     """
     where = address(path)
-    node = open_node(where)
+    node = open_node(where, 0)  # no copies: it is about the chunks themselves
     report = progress or _silent
     local = None
     if not is_url(where) and Path(where).is_dir() and not find_elsewhere(Path(where)):

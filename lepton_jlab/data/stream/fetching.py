@@ -53,7 +53,7 @@ def fetcher(array: zarr.Array[Any]) -> Fetcher:
     from zarr.storage import LocalStore
 
     store = array.store_path.store
-    if isinstance(store, LocalStore):
+    if isinstance(store, LocalStore) and not hasattr(store, "read"):  # else it keeps copies
         return _Folder(store.root / array.store_path.path)
     return _Store(store, array.store_path.path)
 

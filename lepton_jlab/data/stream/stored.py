@@ -85,7 +85,7 @@ class Stored:
 
     def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
         """Yield the batches of an epoch but the first `skip`, without reading only these."""
-        given = skip
+        given, before = skip, self._fetched()
         try:
             for arrays in self._reader.draw(epoch, skip, meter):
                 given += 1
@@ -94,7 +94,15 @@ class Stored:
         finally:
             read = int(self.order.batch_sizes[skip:given].sum())
             stored = next(iter(self.columns.values())).zarr.shape[0]
-            accesses.note(self.dataset.path, read / stored)
+            hits, asked = (now - was for now, was in zip(self._fetched(), before, strict=True))
+            copied = read / stored * hits / max(1, hits + asked)
+            accesses.note(self.dataset.path, read / stored - copied, copied)
+
+    def _fetched(self) -> tuple[int, int]:
+        """Return how many chunks came from copies so far, and how many from where they are kept."""
+        transfers = {id(c.transfer): c.transfer for c in self.chunks.values() if c.transfer}
+        found = [(one.hits, one.requests) for one in transfers.values()]
+        return sum(hits for hits, _ in found), sum(asked for _, asked in found)
 
     def arranged(self, arrays: Mapping[str, Any]) -> Any:
         """Return (x, y), (x, y, sample_weight) or x by the roles, else a dict by array name."""

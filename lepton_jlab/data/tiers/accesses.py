@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS sizes (
     path TEXT NOT NULL, codec TEXT NOT NULL, state TEXT NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (path, codec)
 );
+CREATE TABLE IF NOT EXISTS copies (
+    path TEXT PRIMARY KEY, count REAL NOT NULL DEFAULT 0, at REAL NOT NULL DEFAULT 0
+);
 """
 # The decay happens within the statement, so that processes that count at once lose nothing.
 _COUNT = """
@@ -40,6 +43,11 @@ ON CONFLICT (path) DO UPDATE SET
     count = decayed(count, excluded.at - at, :half_life) + excluded.count,
     at = max(at, excluded.at), first = coalesce(first, excluded.first),
     total = total + excluded.total
+"""
+_COUNT_COPIES = """
+INSERT INTO copies (path, count, at) VALUES (:path, :share, :now)
+ON CONFLICT (path) DO UPDATE SET
+    count = decayed(count, excluded.at - at, :half_life) + excluded.count, at = max(at, excluded.at)
 """
 _threads = threading.local()
 
@@ -80,7 +88,7 @@ class Known:
         return score(self.count, self.importance)
 
 
-def note(path: str, share: float = 1.0, now: float | None = None) -> None:
+def note(path: str, share: float = 1.0, copied: float = 0.0, now: float | None = None) -> None:
     """Count that a dataset was read; never fails, for nobody's training shall.
 
     Parameters
@@ -89,22 +97,31 @@ def note(path: str, share: float = 1.0, now: float | None = None) -> None:
         Its path or URL; of one inside another dataset, the outer one is counted.
     share
         How much of it was read from where it is kept: 1 is all of it once. Ranks count their
-        shares; what came from a cache does not count.
+        shares.
+    copied
+        How much came from copies on the hot disk, which is counted apart.
     now
         Seconds since 1970; by default the clock's.
     """
-    if share <= 0:
+    if share <= 0 and copied <= 0:
         return
     with contextlib.suppress(sqlite3.Error, OSError, LeptonError), _database() as database:
-        database.execute(
-            _COUNT,
-            {
-                "path": identity(path),
-                "share": share,
-                "now": time.time() if now is None else now,
-                "half_life": load_tiers().half_life,
-            },
-        )
+        about = {
+            "path": identity(path),
+            "now": time.time() if now is None else now,
+            "half_life": load_tiers().half_life,
+        }
+        database.execute(_COUNT, {**about, "share": max(share, 0.0)})
+        if copied > 0:
+            database.execute(_COUNT_COPIES, {**about, "share": copied})
+
+
+def from_copies(now: float | None = None) -> dict[str, float]:
+    """Return by path how often datasets were read from copies, decayed to now."""
+    moment, half_life = time.time() if now is None else now, load_tiers().half_life
+    with _reading() as database:
+        rows = database.execute("SELECT * FROM copies").fetchall()
+    return {row["path"]: decayed(row["count"], moment - row["at"], half_life) for row in rows}
 
 
 def known(path: str, now: float | None = None) -> Known:

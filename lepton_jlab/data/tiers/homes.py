@@ -214,7 +214,7 @@ class Bucket:
         if self._moved is not None:
             from lepton_jlab.data.remote.moved import MovedStore
 
-            return _open(MovedStore(self._moved), path, mode)
+            return _open(MovedStore(self._moved, 0), path, mode)
         return _open(self._store(), path, mode)
 
     def consolidate(self, path: str) -> None:

@@ -16,6 +16,7 @@ from lepton_jlab.data.tiers import accesses, places
 from lepton_jlab.data.tiers.accesses import Known
 from lepton_jlab.data.tiers.estimate import sizes
 from lepton_jlab.data.tiers.homes import home_of
+from lepton_jlab.data.tiers.hot_disk import hot_disk
 from lepton_jlab.data.tiers.policy import AUTO, Item, assign, monthly_cost, move_cost
 from lepton_jlab.data.tiers.prices import Tiers, load_tiers
 from lepton_jlab.data.tiers.score import DAY, expected, forecast, score
@@ -88,6 +89,33 @@ def overview(changed: Mapping[str, Mapping[str, Any]] | None = None) -> list[dic
         row = _row(one, item, tiers)
         rows.append(row | _change(item, goes[item.name], row, _rate(one, tiers), tiers))
     return sorted(rows, key=lambda row: (-row["score"], row["path"]))
+
+
+def copies(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return what the hot disk holds; None where the file of tiers asks for none.
+
+    Returns
+    -------
+    dict
+        ``folder``, ``limit``, ``bytes``; ``datasets``: bytes of each that has copies; ``hits``: the
+        share of the bytes read lately that came from copies, None if nothing was read.
+    """
+    disk = hot_disk(load_tiers())
+    if disk is None:
+        return None
+    read, served = 0.0, accesses.from_copies()
+    near = 0.0
+    for row in rows:
+        size = row["bytes"] or disk.kept.get(row["path"], 0)
+        near += size * served.get(row["path"], 0.0)
+        read += size * (row["accesses"] + served.get(row["path"], 0.0))
+    return {
+        "folder": disk.folder,
+        "limit": disk.limit,
+        "bytes": sum(disk.kept.values()),
+        "datasets": disk.kept,
+        "hits": near / read if read else None,
+    }
 
 
 def totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -70,6 +70,22 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """A fast disk for copies of what is read from slower places.
+
+    Attributes
+    ----------
+    size
+        Bytes that they may take.
+    folder
+        Where they are; None: that of the cache of remote datasets.
+    """
+
+    size: int
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tiers:
     """All that decides where datasets are kept.
 
@@ -85,6 +101,8 @@ class Tiers:
         A move must pay for itself within so many days.
     doubt
         How far the forecast for each dataset is drawn to the mean of all, from 0 to 1.
+    hot_disk
+        Where copies of what is read are kept; None for no copies.
     """
 
     tiers: Mapping[str, Tier]
@@ -92,6 +110,7 @@ class Tiers:
     half_life_days: float = 60.0  # these three by the simulated month, benchmarks/tiers.py
     horizon_days: float = 60.0
     doubt: float = 0.6
+    hot_disk: Disk | None = None
 
     def __getitem__(self, name: str) -> Tier:
         return self.tiers[name]
@@ -125,25 +144,42 @@ def load_tiers() -> Tiers:
         return Tiers(DEFAULTS)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}. Correct it, or remove it.") from error
-    plain = {field.name for field in fields(Tiers)} - {"tiers"}
+    plain = {field.name for field in fields(Tiers)} - {"tiers", "hot_disk"}
     said: dict[str, Any] = {}
     tiers = dict(DEFAULTS)
     for key, value in document.items():
         if key in NAMES and isinstance(value, dict):
             tiers[key] = _tier(path, DEFAULTS[key], value)
+        elif key == "hot_disk" and isinstance(value, dict):
+            said[key] = _disk(path, value)
         elif key == "currency" and isinstance(value, str):
             said[key] = value
         elif key in plain - {"currency"}:
             said[key] = _number(path, key, value, above=-1.0 if key == "doubt" else 0.0)
         else:
-            near = suggestion(key, [*plain, *NAMES])
+            near = suggestion(key, [*plain, *NAMES, "hot_disk"])
             raise UsageError(
                 f"{path}: {key!r} is not known.{near} It may have {', '.join(sorted(plain))}, and "
-                "the tables [hot], [warm] and [cold]."
+                "the tables [hot], [warm], [cold] and [hot_disk]."
             )
     if said.get("doubt", 0.0) > 1:
         raise UsageError(f"{path}: doubt is {said['doubt']:g}; it must be from 0 to 1.")
     return Tiers(tiers, **said)
+
+
+def _disk(path: Path, table: Mapping[str, Any]) -> Disk:
+    for key in table:
+        if key not in ("size", "folder"):
+            near = suggestion(key, ["size", "folder"])
+            raise UsageError(
+                f"{path}: 'hot_disk.{key}' is not known.{near} It has size and folder."
+            )
+    if "size" not in table:
+        raise UsageError(f'{path}: hot_disk has no size; say how much it may take: size = "200GB"')
+    place = _place(path, "hot_disk.folder", table.get("folder", ""))
+    if place["url"]:
+        raise UsageError(f"{path}: hot_disk.folder is {place['url']}; give a folder on a disk.")
+    return Disk(parse_bytes(table["size"], f"{path}: hot_disk.size"), place["folder"])
 
 
 def _tier(path: Path, default: Tier, table: Mapping[str, Any]) -> Tier:

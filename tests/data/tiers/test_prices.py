@@ -47,6 +47,9 @@ def test_what_the_file_says(say):
         ('[cold]\nurl = "s3://bucket/x"', "'cold.url' is not known"),
         ('[cold]\nfolder = "slow"', "give the whole path"),
         ('[cold]\ncapacity = "much"', "is not a size"),
+        ("[hot_disk]", "hot_disk has no size"),
+        ('[hot_disk]\nsize = "1GB"\nfoldr = "/x"', "Did you mean 'folder'"),
+        ('[hot_disk]\nsize = "1GB"\nfolder = "s3://bucket/x"', "give a folder on a disk"),
     ],
 )
 def test_what_is_wrong_is_named(say, tmp_path, text, message):
