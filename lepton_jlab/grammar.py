@@ -36,6 +36,7 @@ CHECKS = (
     *("label", "duplicate", "near-duplicate", "leakage", "nonfinite", "constant", "broken"),
     *("outlier", "schema"),
 )
+CONFLICTS = ("first", "last", "majority", "drop", "keep", "error")
 TIERS = ("auto", "hot", "warm", "cold")
 KINDS = ("image", "boxes", "text", "plot", "row")
 POLICIES = ("majority", "unanimous", "latest")
@@ -418,6 +419,30 @@ COMMANDS: tuple[Command, ...] = (
         "data report",
         "Show what the datasets in a folder take: decoded, compressed, deduplicated, and by tier.",
         argument("FOLDER", help="where (default: here)", count="?", default=".", completes="file"),
+    ),
+    command(
+        "data fuse",
+        "Make several datasets one, without copying them; count what they have in common.",
+        argument("PATH", help="two datasets or more", count="+", completes="dataset"),
+        option("--out", metavar="OUT", help="the new dataset", completes="dataset"),
+        option(
+            "--map",
+            metavar="FILE",
+            help='JSON, new class names by old: {"sneaker": "shoe", "B.zarr": {"misc": null}}',
+            completes="file",
+        ),
+        option("--on", metavar="KEY", help="join two by an array of keys instead"),
+        switch("--dedup", help="leave out samples that an earlier one has"),
+        option(
+            "--conflicts",
+            metavar="|".join(CONFLICTS),
+            help="which of equal samples with different labels stays (default: first)",
+            choices=CONFLICTS,
+            default="first",
+        ),
+        HERE,
+        CLUSTER,
+        switch("-f", "--force", help="replace OUT if it is there"),
     ),
     command(
         "data tier",

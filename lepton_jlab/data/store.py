@@ -69,7 +69,17 @@ def open_node(where: str, cache: int | None = None) -> Node:
         from lepton_jlab.data.remote.moved import MovedStore
 
         return _open(MovedStore(moved[0], cache), where, moved[1])
-    return _open(open_folder(where, cache), where)
+    return _unfolded(_open(open_folder(where, cache), where), where)
+
+
+def _unfolded(node: Node, where: str) -> Node:
+    """Return the node, or the arrays of what it is fused of."""
+    schema = node.attrs.get("lepton")
+    if not isinstance(schema, dict) or "fused" not in schema:
+        return node
+    from lepton_jlab.data.fuse.store import unfolded
+
+    return unfolded(node, where)
 
 
 def _open(store: Any, where: str, inner: str = "") -> Node:

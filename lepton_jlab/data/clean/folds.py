@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lepton_jlab.data.dataset import Dataset
 
 FOLDS = 5
-EPOCHS = {"image": 8, "text": 8, "vector": 15}
+EPOCHS = (8, 24)  # few where there are many samples
+STEPS = 2000
 WORDS = 20_000
 Build = Callable[["Dataset"], Any]
 
@@ -62,7 +63,7 @@ def predict(fold: Fold) -> NDArray[np.float32]:
     keras.utils.set_random_seed(fold.seed)
     train = prepared(fold.dataset.select(fold.known))
     model = (fold.build or functools.partial(default_model, classes=fold.classes))(train)
-    epochs = fold.epochs or EPOCHS[kind_of(fold.dataset)]
+    epochs = fold.epochs or int(np.clip(STEPS * 128 // max(1, len(train)), *EPOCHS))
     model.fit(train.batches(128, shuffle=True, seed=fold.seed), epochs=epochs, verbose=0)
     # Of inputs alone: labels of what is predicted stay out of it.
     held = fold.dataset.select(fold.predicted).prepared(train.recipe)

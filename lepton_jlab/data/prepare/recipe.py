@@ -180,6 +180,51 @@ class OneHot:
         return f"one hot of {self.classes}"
 
 
+@step
+@dataclass(frozen=True)
+class Lookup:
+    """Put other numbers in the place of class numbers; where there is none, -1."""
+
+    name: ClassVar[str] = "lookup"
+    table: tuple[int, ...]
+    dtype: str = "int64"
+
+    def __call__(self, values: Array) -> Array:
+        """Return numbers of the same shape."""
+        known = np.append(np.asarray(self.table, np.int64), -1)
+        places = values.astype(np.int64)
+        outside = (places < 0) | (places >= len(self.table))
+        return known[np.where(outside, -1, places)].astype(self.dtype)
+
+    def __str__(self) -> str:
+        return f"look up in a table of {len(self.table)}"
+
+
+@step
+@dataclass(frozen=True)
+class Channels:
+    """Make grey images coloured, or coloured ones grey: ``(batch, height, width[, channels])``."""
+
+    name: ClassVar[str] = "channels"
+    count: int
+
+    def __call__(self, values: Array) -> Array:
+        """Return images with `count` channels, of the same dtype."""
+        images = values[..., None] if values.ndim == 3 else values
+        if images.shape[3] == self.count:
+            return images
+        if self.count == 1:  # the weights of ITU-R BT.601, as Pillow's
+            grey = images[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+            whole = images.dtype.kind in "iu"
+            return (np.rint(grey) if whole else grey).astype(images.dtype)[..., None]
+        if images.shape[3] != 1:
+            raise DataError(f"channels: {images.shape[3]} cannot become {self.count}.")
+        return np.repeat(images, self.count, axis=3)
+
+    def __str__(self) -> str:
+        return f"{self.count} channels"
+
+
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _BLANK = re.compile("[ \t\n\r\f\v]+")

@@ -1,0 +1,7 @@
+"""Fusing: several datasets as one without copying them, by union or by keys."""
+
+from __future__ import annotations
+
+from lepton_jlab.data.fuse.fusing import Fusion, by_source, fuse, join
+
+__all__ = ["Fusion", "by_source", "fuse", "join"]
