@@ -63,6 +63,8 @@ def _answer(words: list[str]) -> int:
         status = FAILED
     if as_json:
         print(result.json())
+    elif result.live and sys.stdout.isatty():
+        result.live(sys.stdout)
     elif not result.waits:
         print(result.text)
     sys.stdout.flush()

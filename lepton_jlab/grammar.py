@@ -40,6 +40,9 @@ CONFLICTS = ("first", "last", "majority", "drop", "keep", "error")
 TIERS = ("auto", "hot", "warm", "cold")
 KINDS = ("image", "boxes", "text", "plot", "row")
 POLICIES = ("majority", "unanimous", "latest")
+    ),
+    command(
+VIEWS = ("clusters", "runs", "data", "resources")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
 
@@ -707,6 +710,19 @@ COMMANDS: tuple[Command, ...] = (
         *SERVING,
         OUT,
         places=EVERYWHERE,
+    ),
+    ),
+    command(
+        "panel",
+        "Show clusters, runs, data and resources, live; in a terminal until Ctrl-C.",
+        argument("VIEW", help="one of them (default: all)", count="?", choices=VIEWS),
+        option(
+            "--cluster",
+            metavar="NAME",
+            help="only this cluster, its runs and its workers",
+            completes="cluster",
+        ),
+        OUT,
     ),
     Command(
         ("help",),

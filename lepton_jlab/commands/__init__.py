@@ -31,6 +31,7 @@ __all__ = [
     "fusing",
     "labelling",
     "models",
+    "panel",
     "perform",
     "runs",
     "serving",

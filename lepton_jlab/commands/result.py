@@ -7,7 +7,7 @@ import math
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lepton_jlab.grammar import Place
 
@@ -55,6 +55,8 @@ class Result:
         Variables that the notebook gets.
     work : tuple of Run and Sweep
         What goes on and can be followed.
+    live : callable
+        Goes on showing it in a terminal until it is interrupted.
     failed : bool
         Whether it is bad news: a terminal's exit status is 1.
     waits : bool
@@ -68,6 +70,7 @@ class Result:
     work: tuple[Run | Sweep, ...] = ()
     waits: bool = False
     failed: bool = False
+    live: Callable[[TextIO], None] | None = None
 
     def json(self) -> str:
         """Return the one JSON document."""

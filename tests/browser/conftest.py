@@ -65,6 +65,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
                 f"--ServerApp.root_dir={root}",
                 "--LabApp.extension_manager=readonly",
                 "--LabApp.news_url=None",
+                "--JupyterNotebookApp.expose_app_in_browser=True",
             ],
             env=environment,
             stdout=log,
