@@ -23,7 +23,9 @@ _SETTLE = 1.2  # s that a new sampler takes to know how busy things are
 @action("panel")
 def panel(args: Namespace, context: Context) -> Result:
     """Show one view or all."""
-    if context.place == "terminal" or args.json:
+    from lepton_jlab.panel.audience import audience
+
+    if context.place == "terminal" or args.json or (audience() != "person" and not args.out):
         return _written(args, context)
     made = lepton.panel(args.view, args.cluster)
     return Shown(made.document, repr(made), bindings=bound(args, made), panel=made)
@@ -57,7 +59,8 @@ def _written(args: Namespace, context: Context) -> Result:
     def live(out: TextIO) -> None:
         _follow(views, out, context)
 
-    return Result(document, _text(views, context), live=live)
+    html = "".join(facts.html() for facts in views.values())
+    return Result(document, _text(views, context), html, live=live)
 
 
 def _read(views: Mapping[str, Facts]) -> None:

@@ -15,6 +15,7 @@ from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.grammar import VIEWS
 from lepton_jlab.panel import pulse
 from lepton_jlab.panel.asking import Status, close_tree
+from lepton_jlab.panel.audience import audience
 from lepton_jlab.panel.style import STYLE
 from lepton_jlab.panel.views import view_of
 
@@ -129,18 +130,15 @@ class Panel(VBox):
         }
 
     def _ipython_display_(self) -> None:
-        from IPython import get_ipython
         from IPython.display import DisplayHandle, display
 
-        kernel = getattr(get_ipython(), "kernel", None)
-        if kernel is None:
+        seen_by = audience()
+        if seen_by == "terminal":
             print(self)
             return
         handle = DisplayHandle()
         handle.display(self._bundle(), raw=True)
-        # Who executes a notebook without a person in front (nbclient, papermill) does not answer
-        # questions; a widget in the file would only be in the picture's way.
-        if not kernel._allow_stdin:
+        if seen_by == "file":  # a widget would only be in the picture's way
             return
         self._still, self._still_at = handle, time.monotonic()
         self._still_of = (self.view.name, self.view.facts.mark())

@@ -9,7 +9,6 @@ from typing import Any
 from lepton_jlab.data import find_datasets
 from lepton_jlab.panel.facts.runs import Recent
 from lepton_jlab.runs import words
-from lepton_jlab.runs.records import ACTIVE
 from lepton_jlab.runs.views import page
 from lepton_jlab.runs.views.page import RunDict
 from lepton_jlab.runs.views.table import Cell, Table
@@ -24,6 +23,7 @@ class Data:
     def __init__(self, cluster: str | None = None, folder: str = ".") -> None:
         self._folder = folder
         self._recent = Recent(cluster)
+        self._recent.states = "running"
         self._looked = -_PATIENCE
         self.datasets: list[dict[str, Any]] = []  # as `find_datasets` gives them
 
@@ -37,12 +37,6 @@ class Data:
         """Walk through the folder now."""
         self.datasets = find_datasets(self._folder)
         self._looked = time.monotonic()
-
-    @property
-    def streaming(self) -> list[RunDict]:
-        """The runs that read datasets now."""
-        rows = self._recent.rows
-        return [run for run in rows if run["state"] in ACTIVE and run.get("streams")]
 
     def mark(self) -> Hashable:
         """Return names and sizes."""
@@ -58,7 +52,7 @@ class Data:
 
     def streams_html(self) -> str:
         """Draw how data come into the runs that read some."""
-        runs = self.streaming
+        runs = self._recent.streaming()
         if not runs:
             return page.note("No run reads a dataset now.")
         advice = [f"{run['id']}: {page.stream_text(run)}" for run in runs if _advice(run)]
@@ -67,13 +61,13 @@ class Data:
     def text(self) -> str:
         """Write the datasets and the streams."""
         parts = [self._table().text() if self.datasets else NONE]
-        if self.streaming:
-            parts.append(_streams(self.streaming).text())
+        if self._recent.streaming():
+            parts.append(_streams(self._recent.streaming()).text())
         return "\n\n".join(parts)
 
     def document(self) -> dict[str, Any]:
         """Return the datasets, and the reports of streams by run."""
-        streams = {run["id"]: run["streams"] for run in self.streaming}
+        streams = {run["id"]: run["streams"] for run in self._recent.streaming()}
         return {"datasets": self.datasets, "streams": streams}
 
     def _table(self) -> Table:

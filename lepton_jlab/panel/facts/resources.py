@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from lepton_jlab.runs.views.table import Cell, Table
 Sample = Mapping[str, Any]
 Series = Mapping[str, Any]
 
+_FIRST = 1.0  # s that the first sample may take
 _SMALL = (96, 18)  # pixels of a strip in a table
 _CARDS = "display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:10px 22px"
 _DIM = "color:var(--jp-ui-font-color2,#7d858f)"
@@ -32,7 +34,10 @@ class Resources:
 
     def read(self) -> None:
         """Take the newest sample and the history up to it."""
-        self.sample = self._sampler.latest() or {}
+        end = time.monotonic() + _FIRST
+        while (sample := self._sampler.latest()) is None and time.monotonic() < end:
+            time.sleep(0.02)
+        self.sample = sample or {}
         self.history = self._sampler.history(self.seconds)
 
     def mark(self) -> Hashable:

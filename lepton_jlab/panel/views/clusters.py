@@ -13,7 +13,10 @@ from lepton_jlab.panel.asking import Asking, Status, Tell, button, close_tree
 from lepton_jlab.panel.facts.clusters import NONE
 from lepton_jlab.panel.views.view import View
 from lepton_jlab.readers import ENGINES
+from lepton_jlab.runs.listing import listing
 from lepton_jlab.runs.views import page
+
+_MANY = 10_000
 
 
 class ClustersView(View):
@@ -88,7 +91,7 @@ class _Form(VBox):
         def work(tell: Tell) -> str:
             started = lepton.start_cluster(**asked, progress=tell)
             self._open.value = False
-            return f"Cluster {started.name!r} runs, and this notebook uses it."
+            return f"Cluster {started.name} runs, and this notebook uses it."
 
         self._start.disabled = True
         self._status.do("starting a cluster", work, self._over)
@@ -150,11 +153,11 @@ class _Block(VBox):
         self._status.do(f"using {self._name}", work)
 
     def _about_stopping(self) -> str:
-        active = self._active("running", "queued")
+        active = self._active("running,queued")
         return f"Stop {self._name}?" + (f" {_listed(active)} would end." if active else "")
 
     def _stop(self) -> None:
-        forced = bool(self._active("running", "queued"))
+        forced = bool(self._active("running,queued"))
 
         def work(_: Tell) -> str:
             lepton.get_cluster(self._name).stop(force=forced)
@@ -162,10 +165,10 @@ class _Block(VBox):
 
         self._status.do(f"stopping {self._name}", work, self._look)
 
-    def _active(self, *states: str) -> list[str]:
+    def _active(self, states: str) -> list[str]:
         """Return the runs of this cluster that are in one of these states."""
-        runs = (run for run in lepton.runs() if run.cluster == self._name)
-        return [run.id for run in runs if run.state in states]
+        rows = listing(_MANY, state=states)["runs"]
+        return [run["id"] for run in rows if run["cluster"] == self._name]
 
 
 def _listed(runs: Sequence[str]) -> str:

@@ -10,14 +10,15 @@ from typing import ClassVar
 from ipywidgets import HTML, Checkbox, Dropdown, HBox, Layout, Text, VBox
 
 from lepton_jlab.panel.asking import Asking, Tell, button
-from lepton_jlab.panel.facts.runs import matching
+from lepton_jlab.panel.facts.runs import Recent
 from lepton_jlab.panel.figures import strip
 from lepton_jlab.panel.views.view import View
 from lepton_jlab.runs import words
 from lepton_jlab.runs.records import ACTIVE
+from lepton_jlab.runs.run import Run, cancel_all, runs_of
 from lepton_jlab.runs.views import page
 from lepton_jlab.runs.views.comparing import compare_html
-from lepton_jlab.runs.views.drawing import run_html, summary
+from lepton_jlab.runs.views.drawing import run_html
 from lepton_jlab.runs.views.page import RunDict
 
 _ROWS = 10  # on one page of the list
@@ -48,6 +49,7 @@ class RunsView(View):
         self._older = button("Older", "angle-right", lambda: self._turn(self._first + _ROWS))
         self._rows = [_Row(self._choose) for _ in range(_ROWS)]
         self._cancel = Asking("Cancel", self._question, "Cancel it", self._cancelled, icon="stop")
+        self._rerun = button("Run again", "repeat", self._again)
         self._clear = button("Choose none", "", lambda: self._choose_only([]))
         centre = Layout(align_items="center", flex_flow="row wrap")
         self._actions = HBox([], layout=centre)
@@ -61,47 +63,55 @@ class RunsView(View):
         list_ = VBox([header, *self._rows], layout=Layout(width="100%"))
         return VBox([HBox(top, layout=centre), list_, self._actions, self._details])
 
+    def look(self) -> None:
+        """Look at the world, as far as this page of the list."""
+        with self._lock:
+            shown = self._states.value
+            self.facts.states = {"all": "", "active": ",".join(ACTIVE)}.get(shown, shown)
+            self.facts.words = self._search.value
+            self.facts.limit = self._first + _ROWS
+            super().look()
+
     def draw(self) -> None:
         """Show the facts."""
-        everything: list[RunDict] = self.facts.rows
-        found = matching(everything, self._search.value, self._states.value)
-        self._first = min(self._first, max(len(found) - 1, 0) // _ROWS * _ROWS)
-        shown = found[self._first : self._first + _ROWS]
+        facts: Recent = self.facts
+        shown = facts.rows[self._first :]
+        if not shown and self._first:
+            self._turn(self._first - _ROWS)
+            return
         now = time.time()
         for row, run in zip(self._rows, [*shown, *[None] * (_ROWS - len(shown))], strict=True):
-            course = self.facts.course(run) if run else ("", [])
-            row.show(run, course, run is not None and run["id"] in self._chosen, now)
+            row.show(run, run is not None and run["id"] in self._chosen, now)
         self._newer.disabled = self._first == 0
-        self._older.disabled = self._first + _ROWS >= len(found)
+        self._older.disabled = self._first + _ROWS >= facts.total
         end = self._first + len(shown)
-        few = len(found) <= _ROWS
-        self._place.value = "" if few else page.note(f"{self._first + 1} to {end} of {len(found)}")
-        nothing = "No runs yet. Start one: %%lepton run"
-        self._summary.value = page.frame(page.note(summary(everything) if everything else nothing))
-        known = {run["id"]: run for run in everything}
-        self._chosen = [key for key in self._chosen if key in known]
-        self._draw_details([known[key] for key in self._chosen], now)
+        place = f"{self._first + 1:,} to {end:,} of {facts.total:,}" if shown else "none of these"
+        self._place.value = "" if facts.total == len(shown) > 0 else page.note(place)
+        self._summary.value = page.frame(page.note(facts.summary()))
+        self._draw_details(now)
 
-    def _draw_details(self, chosen: list[RunDict], now: float) -> None:
+    def _draw_details(self, now: float) -> None:
         """Show one run, or compare several; anew only when something of it has changed."""
-        active = any(run["state"] in ACTIVE for run in chosen)
-        actions = [self._cancel] * active + [self._clear] * bool(chosen)
+        runs = self._chosen_runs()
+        rows = [run.to_dict() for run in runs]
+        active = [run["id"] for run in rows if run["state"] in ACTIVE]
+        actions = [self._cancel] * bool(active) + [self._rerun, self._clear] * bool(rows)
         if list(self._actions.children) != actions:
             self._actions.children = actions
-        running = int(now) if any(run["state"] == "running" for run in chosen) else 0
-        drawn = (running, *((run["id"], run["state"], str(run["metrics"])) for run in chosen))
+        ticking = int(now) if any(run["state"] == "running" for run in rows) else 0
+        drawn = (ticking, *((run["id"], run["state"], str(run["metrics"])) for run in rows))
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        if not chosen:
-            self._details.value = ""
-        elif len(chosen) == 1:
-            (run,) = chosen
-            messages = self.facts.run(run["id"]).messages(tail=_TAIL)
-            self._details.value = run_html(run, messages, self.facts.history(run["id"]), now=now)
+        if len(rows) > 1:
+            histories = {run.id: run.history_rows() for run in runs}
+            self._details.value = compare_html(rows, histories)
+        elif rows:
+            (run,) = runs
+            messages = run.messages(tail=_TAIL)
+            self._details.value = run_html(rows[0], messages, run.history_rows(), now=now)
         else:
-            histories = {run["id"]: self.facts.history(run["id"]) for run in chosen}
-            self._details.value = compare_html(chosen, histories)
+            self._details.value = ""
 
     def _turn(self, first: int) -> None:
         self._first = max(first, 0)
@@ -114,22 +124,32 @@ class RunsView(View):
         self._chosen = keys
         self.look()
 
-    def _active(self) -> list[str]:
-        rows = {run["id"]: run for run in self.facts.rows}
-        return [key for key in self._chosen if rows[key]["state"] in ACTIVE]
+    def _chosen_runs(self) -> list[Run]:
+        return runs_of([int(key[1:]) for key in self._chosen])
+
+    def _active(self) -> list[Run]:
+        return [run for run in self._chosen_runs() if run.state in ACTIVE]
 
     def _question(self) -> str:
-        return f"Cancel {', '.join(self._active())}?"
+        return f"Cancel {_ids(self._active())}?"
 
     def _cancelled(self) -> None:
-        keys = self._active()
+        runs = self._active()
 
         def work(_: Tell) -> str:
-            for key in keys:
-                self.facts.run(key).cancel()
-            return f"Cancelled: {', '.join(keys)}."
+            cancel_all(runs, force=False)
+            return f"Cancelled: {_ids(runs)}."
 
-        self.status.do(f"cancelling {', '.join(keys)}", work, self.look)
+        self.status.do(f"cancelling {_ids(runs)}", work, self.look)
+
+    def _again(self) -> None:
+        runs = self._chosen_runs()
+
+        def work(_: Tell) -> str:
+            new = [run.rerun() for run in runs]
+            return f"{_ids(runs)} again, as {_ids(new)}."
+
+        self.status.do(f"submitting {_ids(runs)} again", work, self.look)
 
 
 class _Row(HBox):
@@ -149,9 +169,7 @@ class _Row(HBox):
         super().__init__([self._box, self._line], layout=Layout(display="none", width="100%"))
         self.add_class("lepton-run")
 
-    def show(
-        self, run: RunDict | None, course: tuple[str, list[float]], chosen: bool, now: float
-    ) -> None:
+    def show(self, run: RunDict | None, chosen: bool, now: float) -> None:
         """Show a run, or nothing."""
         self.layout.display = "none" if run is None else "flex"
         if run is None:
@@ -162,11 +180,11 @@ class _Row(HBox):
         self._box.description = words.shortened(page.called(run), 20)
         self._box.value = chosen
         self._showing = False
-        self._line.value = _line(run, course, now)
+        self._line.value = _line(run, now)
 
 
-def _line(run: RunDict, course: tuple[str, list[float]], now: float) -> str:
-    metric, values = course
+def _line(run: RunDict, now: float) -> str:
+    values = run["spark"]
     told = page.metrics_text(dict(list((run.get("metrics") or {}).items())[:3]))
     error = (run.get("error") or {}).get("message") or ""
     cells = [
@@ -174,7 +192,7 @@ def _line(run: RunDict, course: tuple[str, list[float]], now: float) -> str:
         _how_far(run),
         escape(page.params_text(run.get("params") or {})),
         escape(words.shortened(str(error), 60) if error else told),
-        strip(_scaled(values), metric, size=(88, 18)) if len(values) > 1 else "",
+        strip(_scaled(values), run["spark_metric"], size=(88, 18)) if len(values) > 1 else "",
         escape(page.span(run, now) if run["state"] != "queued" else ""),
     ]
     return _grid(cells)
@@ -199,3 +217,7 @@ def _scaled(values: list[float]) -> list[float]:
     """Return values from 0 at the lowest up, so that a course fills its strip."""
     low = min(values)
     return [value - low for value in values]
+
+
+def _ids(runs: Sequence[Run]) -> str:
+    return ", ".join(run.id for run in runs)
