@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from lepton_jlab.models import predict as predict
     from lepton_jlab.models import save_model as save_model
     from lepton_jlab.models.registry import models as models
-<<<<<<< HEAD
-    from lepton_jlab.panel.labelling import label as label
-=======
     from lepton_jlab.panel.board import panel as panel
->>>>>>> 432ac4e (A live panel of clusters, runs, data and resources: widgets in a notebook, text in a terminal)
+    from lepton_jlab.panel.labelling import label as label
     from lepton_jlab.runs.log import log as log
     from lepton_jlab.runs.lookup import run as run
     from lepton_jlab.runs.lookup import runs as runs

@@ -711,7 +711,6 @@ COMMANDS: tuple[Command, ...] = (
         OUT,
         places=EVERYWHERE,
     ),
-    ),
     command(
         "panel",
         "Show clusters, runs, data and resources, live; in a terminal until Ctrl-C.",

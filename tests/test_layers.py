@@ -29,7 +29,7 @@ ALLOWED = {
     "runs": BASE | {"cluster", "data", "resources"},
     "models": BASE | {"cluster", "runs", "data", "resources"},
 }
-VIEWS = {"magics", "cli", "server", "panel", "completion", "__init__"}
+VIEWS = {"magics", "cli", "commands", "server", "panel", "completion", "__init__"}
 
 
 def room(module: str) -> str:

@@ -14,6 +14,7 @@ from lepton_jlab.commands import (
     fusing,
     labelling,
     models,
+    panel,
     runs,
     serving,
     storage,

@@ -68,7 +68,7 @@ def test_a_converted_page_shows_the_picture(saved: Any) -> None:
 
     page, _ = HTMLExporter().from_notebook_node(saved)
     assert "cluster local" in page
-    assert "widget-view" not in page
+    assert '<script type="application/vnd.jupyter.widget-view+json">' not in page
 
 
 def test_a_terminal_gets_one_document_or_one_text(
