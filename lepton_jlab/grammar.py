@@ -40,8 +40,6 @@ CONFLICTS = ("first", "last", "majority", "drop", "keep", "error")
 TIERS = ("auto", "hot", "warm", "cold")
 KINDS = ("image", "boxes", "text", "plot", "row")
 POLICIES = ("majority", "unanimous", "latest")
-    ),
-    command(
 VIEWS = ("clusters", "runs", "data", "resources")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 
