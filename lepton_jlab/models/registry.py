@@ -90,7 +90,7 @@ class Model:
                     raise UsageError(
                         f"{self.name!r} has {len(there)} versions. To drop all: --force "
                         f"(force=True). One of them: %lepton model drop {self.name}:{there[0]}"
-                    )
+                    ).unless_forced()
                 target = folder
             else:
                 if version not in there:
@@ -99,7 +99,7 @@ class Model:
                     raise UsageError(
                         f"{self.name}:{version} is the promoted version. Promote another first "
                         f"(%lepton model promote {self.name}:VERSION), or --force (force=True)."
-                    )
+                    ).unless_forced()
                 target = folder / str(version) if len(there) > 1 else folder
             # In one step out of sight; then it may take its time.
             aside = Path(tempfile.mkdtemp(prefix=places.AT_WORK, dir=places.root()))

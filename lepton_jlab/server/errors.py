@@ -13,11 +13,6 @@ from lepton_jlab.errors import (
 )
 from lepton_jlab.server.pools import BusyError, LateError
 
-
-class UnavailableError(LeptonError):
-    """This installation lacks what was asked for."""
-
-
 STATUS: dict[type[LeptonError], int] = {
     UsageError: 400,
     DataError: 400,
@@ -25,7 +20,6 @@ STATUS: dict[type[LeptonError], int] = {
     ClusterError: 409,
     RunError: 409,
     MissingDependencyError: 501,
-    UnavailableError: 501,
     BusyError: 503,
     LateError: 504,
 }

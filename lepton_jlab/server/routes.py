@@ -283,7 +283,7 @@ ROUTES: tuple[Route, ...] = (
             {},
             {
                 "version": maybe(whole(1, maximum=2**31)),
-                "workers": whole(1, maximum=64),
+                "workers": maybe(whole(1, maximum=64)),
                 "runtime": text(maxLength=40),
             },
         ),
