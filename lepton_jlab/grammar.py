@@ -339,8 +339,9 @@ COMMANDS: tuple[Command, ...] = (
         "Make a compressed Zarr dataset from files or a known collection.",
         argument(
             "SRC",
-            help="fashion-mnist, keras:NAME, .npz, .npy, IDX, CSV, Parquet, a folder of images by "
-            "class; a Zarr dataset, to write it with another codec",
+            help="fashion-mnist, keras:NAME, .npz, .npy, IDX, CSV, Parquet, JSON lines, HDF5, "
+            "netCDF, .wav, .txt, COCO, VOC, a folder of images by class; a Zarr dataset, to write "
+            "it with another codec",
             completes="source",
         ),
         argument("DEST", help="the new dataset, such as digits.zarr", completes="dataset"),

@@ -157,7 +157,7 @@ def _faults(piece: Piece, plan: Plan, values: Mapping[str, NDArray[Any]], seen: 
 
     if "nonfinite" in plan.checks:
         for name, array in values.items():
-            if array.dtype.kind in "fc":
+            if array.dtype.kind in "fc" and name != "boxes":  # NaN where there is no box
                 for place, reason in _nonfinite(name, array, plan.rules.empty(name)).items():
                     note("nonfinite", place, reason)
     constant: set[int] = set()

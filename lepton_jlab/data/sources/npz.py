@@ -48,7 +48,7 @@ def load(source: str, label: str | None) -> Loaded:
         raise UsageError(f"{source} has no array {label!r}.{near}")
     parts: dict[str, dict[str, NDArray[Any]]] = {}
     for name, values in arrays.items():
-        part, plain = _place(name, label)
+        part, plain = place(name, label)
         parts.setdefault(part, {})[plain] = values
     if len(arrays) == 1:
         parts = {"": {"x": next(iter(arrays.values()))}}
@@ -90,7 +90,7 @@ def _mapped(path: Path, archive: ZipFile, member: ZipInfo) -> NDArray[Any] | Non
         return np.memmap(path, dtype, "r", file.tell(), shape, order)
 
 
-def _place(name: str, label: str | None) -> tuple[str, str]:
+def place(name: str, label: str | None) -> tuple[str, str]:
     """Return the part and the plain name: ``"test_images"`` is ``("test", "x")``."""
     found = IN_PART.match(name)
     part, plain = "", name

@@ -29,11 +29,15 @@ def accepts(source: str) -> bool:
 def load(source: str, label: str | None) -> Loaded:
     """Read the table.
 
-    ``x`` has the numeric and boolean columns but the label, in one dtype that holds them all; the
-    other columns are left out, and the notes say which. A label that is not a number becomes class
-    numbers and names.
+    ``x`` has the numeric and boolean columns but the label, in one dtype that holds them all;
+    columns of texts become arrays of their own; others, such as dates, are left out, and the notes
+    say which. A label that is not a number becomes class numbers and names.
     """
-    table = _read(source)
+    return loaded_table(_read(source), source, label)
+
+
+def loaded_table(table: pd.DataFrame, source: str, label: str | None) -> Loaded:
+    """Return the arrays of a table, as `load` says."""
     if label is not None and label not in table.columns:
         names = [str(name) for name in table.columns]
         near = suggestion(label, names) or f" There are: {', '.join(names[:20])}."
@@ -46,9 +50,20 @@ def load(source: str, label: str | None) -> Loaded:
     classes = None
     if label is not None:
         arrays["y"], classes = _label(table[label], source)
-    if not arrays:
-        raise DataError(f"{source} has no numeric column. Columns: {', '.join(table.columns)}.")
-    left = [str(name) for name in features.columns if name not in numeric.columns]
+    left = []
+    for name in features.columns:
+        if name not in numeric.columns:
+            values = _texts(features[name])
+            if values is None:
+                left.append(str(name))
+            else:
+                arrays[str(name)] = values
+    texts = [name for name in arrays if name not in ("x", "y")]
+    if "x" not in arrays and len(texts) == 1:
+        arrays["x"] = arrays.pop(texts[0])
+    if not set(arrays) - {"y"}:
+        listed = ", ".join(map(str, table.columns))
+        raise DataError(f"{source} has no column of numbers or texts. Columns: {listed}.")
     notes: dict[str, Any] = {"columns": [str(name) for name in numeric.columns]}
     return Loaded({"": arrays}, source, classes, notes | ({"left_out": left} if left else {}))
 
@@ -63,8 +78,35 @@ def _read(source: str) -> pd.DataFrame:
         return pd.read_csv(path, sep="\t" if ".tsv" in path.suffixes else ",")
     except ImportError as error:
         raise MissingDependencyError("pyarrow, which reads Parquet,", "parquet") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{source} is not UTF-8{_where(path)}: {error.reason}. Convert it, as by "
+            "iconv -f WINDOWS-1252 -t UTF-8."
+        ) from error
     except (ValueError, OSError, EOFError) as error:  # pandas' and Arrow's own derive from these
         raise DataError(f"{source} cannot be read as a table: {error}") from error
+
+
+def _where(path: Path) -> str:
+    """Say which line of a file, unless it is compressed, is the first that is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f" (line {number})" if path.suffix in (".csv", ".tsv") else ""
+    return ""
+
+
+def _texts(column: pd.Series[Any]) -> NDArray[Any] | None:
+    """Return a column of texts, empty where one is missing; None if it holds something else."""
+    from pandas.api.types import infer_dtype
+
+    if infer_dtype(column, skipna=True) not in ("string", "empty"):
+        return None
+    made = np.empty(len(column), np.dtypes.StringDType())
+    made[:] = column.astype(object).where(column.notna(), "").to_list()
+    return made
 
 
 def _matrix(numeric: pd.DataFrame) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from lepton_jlab.data.stream.ahead import ahead
 from lepton_jlab.data.stream.report import Clock, Meter
 from lepton_jlab.data.stream.steps import Mapped, Mixed, Repeated, Stream, Taken, close
 from lepton_jlab.data.stream.stored import Stored
-from lepton_jlab.data.stream.structure import each, samples
+from lepton_jlab.data.stream.structure import each, leaves, samples
 from lepton_jlab.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Batches:
         self.stream = stream
         self._position = self._next = (0, 0)  # where the newest iteration is; where one begins
         self._number = next(_numbers)
+        self._finite = False  # whether it is known that there is no NaN, or it was said
         self._watched: tuple[int, Clock, Meter] = (0, Clock(), Meter())
 
     # ---- what it is
@@ -95,6 +97,7 @@ class Batches:
         self._next = (epoch + 1, 0)
         clock, meter = Clock(), Meter()
         self._watched = (epoch, clock, meter)
+        whole = given == 0
         batches = self.stream.draw(epoch, given, meter)
         if not isinstance(self.stream, Stored):
             batches = ahead(batches)
@@ -103,6 +106,8 @@ class Batches:
                 clock.ask()
                 batch = next(batches)
                 clock.give(samples(batch))
+                if not self._finite:
+                    self._finite = self._looked_at(batch, epoch, given)
                 given += 1
                 self._position = (epoch + 1, 0) if given == count else (epoch, given)
                 if count is None:  # what has no end goes on where it was left
@@ -111,10 +116,26 @@ class Batches:
                     watchers.tell(self.report)
                 yield batch
                 del batch
+            self._finite = self._finite or whole
         finally:
             close(batches)
             if watchers.watched():
                 watchers.tell(self.report)
+
+    def _looked_at(self, batch: Any, epoch: int, number: int) -> bool:
+        """Warn of NaN, until a whole epoch had none; return whether that is done."""
+        for leaf in leaves(batch):
+            plain = isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+            if plain and not np.isfinite(leaf.sum()) and not np.isfinite(leaf).all():
+                bad = ~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1)
+                paths = ", ".join(dict.fromkeys(s.dataset.path for s in stored_of(self.stream)))
+                warnings.warn(
+                    f"Batch {number} of epoch {epoch} has {bad.sum()} samples with values that are "
+                    f"not finite: training on them gives NaN. See: %lepton data clean {paths}",
+                    stacklevel=2,
+                )
+                return True
+        return False
 
     # ---- other batches from these
 
