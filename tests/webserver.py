@@ -232,7 +232,8 @@ class _Site:
             return
         found = self.listing(path) if "list-type=2" in path else self.file(path)
         if found is None:
-            writer.write(_head("404 Not Found", 0))
+            said = b"<Error><Code>NoSuchKey</Code></Error>"
+            writer.write(_head("404 Not Found", len(said)) + (b"" if method == "HEAD" else said))
             return
         data, tag, modified = found
         about = f"ETag: {tag}\r\nLast-Modified: {email.utils.formatdate(modified, usegmt=True)}\r\n"

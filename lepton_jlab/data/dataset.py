@@ -6,6 +6,7 @@ import os
 from collections import namedtuple
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from lepton_jlab.data.prepare.methods import Preparing
 from lepton_jlab.data.prepare.recipe import Recipe
 from lepton_jlab.data.schema import find_members, find_roles
 from lepton_jlab.data.split import Chosen, Part, shares_of
-from lepton_jlab.data.store import address, open_node
+from lepton_jlab.data.store import address, is_url, open_node
 from lepton_jlab.errors import NotFoundError, UsageError, suggestion
 from lepton_jlab.sizes import parse_bytes
 
@@ -351,7 +352,8 @@ def open_dataset(
         Keep what is read of a dataset behind a URL, or on another disk, on that of the cache, up to
         this size, such as ``"10GiB"``; 0 for no copies, None: as ``lepton_tiers.toml`` says.
     version
-        Name of a version made by ``%lepton data snapshot``; as it is now when None.
+        Name of a version made by ``%lepton data snapshot``; of an Icechunk repository a tag, a
+        branch or a snapshot. As it is now when None.
 
     Raises
     ------
@@ -365,11 +367,18 @@ def open_dataset(
         If `cache` is not a size.
     """
     if version is not None:
-        from lepton_jlab.data.storage import version_folder
-
-        path = version_folder(path, version)
+        path = _version(address(path), version)
     kept = cache if cache is None or cache == 0 else parse_bytes(cache, "cache")
     return _restore(address(path), "", (), kept)
+
+
+def _version(where: str, version: str) -> str:
+    """Return the address of a version."""
+    from lepton_jlab.data.repository import MARK, is_remote_repository, is_repository
+    from lepton_jlab.data.storage import version_folder
+
+    found = is_remote_repository(where) if is_url(where) else is_repository(Path(where))
+    return f"{where}{MARK}{version}" if found else version_folder(where, version)
 
 
 def _restore(

@@ -50,6 +50,11 @@ def open_node(where: str, cache: int | None = None) -> Node:
     MissingDependencyError
         If the URL's scheme needs a library that is not installed.
     """
+    from lepton_jlab.data.repository import MARK, is_repository, open_repository
+
+    whole, mark, version = where.partition(MARK)
+    if mark:
+        return _checked(lambda: open_repository(whole, version), whole)
     if is_url(where):
         return _open_url(where, cache)
     path = Path(where)
@@ -58,6 +63,8 @@ def open_node(where: str, cache: int | None = None) -> Node:
     if path.is_file():
         return _open_zip(path)
     if not is_zarr(path):
+        if is_repository(path):
+            return _checked(lambda: open_repository(where), where)
         raise DataError(
             f"{where} is a folder, but not a Zarr dataset. "
             f"Import what is in it: %lepton data import {path.name} {path.name}.zarr"
@@ -106,7 +113,14 @@ def _open_url(where: str, cache: int | None) -> Node:
     if scheme in EXTRAS:
         from lepton_jlab.data.remote.opening import open_remote
 
-        return _checked(lambda: open_remote(where, cache), where)
+        try:
+            return _checked(lambda: open_remote(where, cache), where)
+        except NotFoundError:
+            from lepton_jlab.data.repository import is_remote_repository, open_repository
+
+            if not is_remote_repository(where):
+                raise
+            return _checked(lambda: open_repository(where), where)
     try:
         return _open(where, where)
     except ImportError as error:

@@ -365,17 +365,17 @@ def test_a_bucket_lists_what_a_group_holds(tmp_path, values, public):
 
 
 def test_the_keys_of_a_profile(tmp_path, public):
-    from lepton_jlab.data.remote.connect import _s3_options
+    from lepton_jlab.data.remote.connect import s3_options
 
     public("AWS_REGION", "eu-central-1")
-    assert _s3_options("bucket") == {"skip_signature": True}
+    assert s3_options("bucket") == {"skip_signature": True}
     file = tmp_path / "credentials"
     file.write_text("[work]\naws_access_key_id = me\naws_secret_access_key = mine\n")
     public("AWS_SHARED_CREDENTIALS_FILE", str(file))
     public("AWS_PROFILE", "work")
-    assert _s3_options("bucket") == {"access_key_id": "me", "secret_access_key": "mine"}
+    assert s3_options("bucket") == {"access_key_id": "me", "secret_access_key": "mine"}
     public("AWS_ACCESS_KEY_ID", "other")
-    assert _s3_options("bucket") == {}
+    assert s3_options("bucket") == {}
 
 
 @pytest.mark.parametrize("status", [403, 200])

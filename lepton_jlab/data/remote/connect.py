@@ -88,14 +88,15 @@ def connect(address: str, *, silence: float, retries: int = 0) -> Any:
         bucket, _, prefix = address.partition("://")[2].partition("/")
         where: dict[str, Any] = {"bucket": bucket, "prefix": prefix or None}
         if scheme == "s3":
-            return S3Store(**where, **_s3_options(bucket), **common)
+            return S3Store(**where, **s3_options(bucket), **common)
         return GCSStore(**where, **_gs_options(), **common)
     except (BaseError, ValueError, TypeError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{shown(address)} cannot be opened: {reason}") from error
 
 
-def _s3_options(bucket: str) -> dict[str, Any]:
+def s3_options(bucket: str) -> dict[str, Any]:
+    """Return what obstore has to be told of credentials and region of a bucket."""
     options: dict[str, Any] = {}
     if not _any_set(_AWS):
         options = _aws_profile() or {"skip_signature": True}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_jlab.data.elsewhere import elsewhere
+from lepton_jlab.data.repository import is_repository, names
 from lepton_jlab.data.store import address, is_url, is_zarr, open_node
 from lepton_jlab.errors import DataError, NotFoundError, UsageError, suggestion
 
@@ -55,6 +56,12 @@ def place_of(path: str | os.PathLike[str]) -> Place:
             "kept. Import it into a folder first, or see Icechunk for versions in object stores."
         )
     folder = Path(where).resolve()
+    if is_repository(folder):
+        raise DataError(
+            f"{folder} is an Icechunk repository, which keeps its own versions: "
+            f"{', '.join(names(str(folder)))}. Open one: open_dataset(path, version=NAME); make "
+            "them with Icechunk."
+        )
     if not folder.is_dir() or not is_zarr(folder):
         open_node(where)  # which says what is wrong
     whole = whole_of(folder)
