@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lepton_jlab.models.registry import models as models
     from lepton_jlab.panel.board import panel as panel
     from lepton_jlab.panel.labelling import label as label
+    from lepton_jlab.panel.reviewing import review as review
     from lepton_jlab.runs.log import log as log
     from lepton_jlab.runs.lookup import run as run
     from lepton_jlab.runs.lookup import runs as runs
@@ -51,6 +52,7 @@ _HOMES = {
         *("export_model", "model", "predict", "save_model"),
     ),
     "lepton_jlab.panel.labelling": ("label",),
+    "lepton_jlab.panel.reviewing": ("review",),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

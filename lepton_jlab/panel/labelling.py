@@ -6,7 +6,6 @@ import getpass
 import os
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -15,14 +14,13 @@ from lepton_jlab.data.label import Labels, open_labels
 from lepton_jlab.data.label.queue import Order, Queue
 from lepton_jlab.data.label.session import Session
 from lepton_jlab.errors import LeptonError
+from lepton_jlab.panel.pages import script, style
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lepton_jlab.data.label.labels import Kind
     from lepton_jlab.runs import Run
-
-_HERE = Path(__file__).parent
 
 
 class Labelling(anywidget.AnyWidget):
@@ -36,8 +34,8 @@ class Labelling(anywidget.AnyWidget):
         Makes the model that orders the samples, and after how many labels it is trained anew.
     """
 
-    _esm = _HERE / "labelling.js"
-    _css = _HERE / "labelling.css"
+    _esm = script("labelling")
+    _css = style()
 
     def __init__(
         self, session: Session, build: Callable[[], Any] | None = None, every: int = 25

@@ -13,6 +13,7 @@ import zarr
 from conditions import wait_until
 from notebook import Notebook
 
+from lepton_jlab.data import open_dataset
 from lepton_jlab.data.label import open_labels
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -120,3 +121,38 @@ def test_boxes_are_drawn_named_and_kept(page: Any, lab: Any, photos: Path) -> No
     assert labels.name_of(event.label) == "Bag"
     assert event.box == pytest.approx((5, 6, 10, 15), abs=0.6)
     assert labels.of(1, "ann")[0].box is None
+
+
+def test_findings_are_reviewed_and_applied(page: Any, lab: Any, photos: Path) -> None:
+    group = zarr.create_group(
+        str(lab.root / "found.zarr"), attributes={"lepton": {"classes": CLASSES}}
+    )
+    pixels = open_dataset(photos).x[:]
+    pixels[9] = pixels[4]
+    group.create_array("x", data=pixels, chunks=(8, 28, 28))
+    group.create_array("y", data=np.arange(SAMPLES, dtype="i4") % 3, chunks=(8,))
+    cells = [
+        "%load_ext lepton_jlab\nimport lepton_jlab as lepton",
+        "%lepton data clean found.zarr --checks duplicate,constant,broken -o found",
+        "lepton.review(found)",
+    ]
+    book = Notebook.of(page, lab.root / "review.ipynb", cells)
+    for index in range(3):
+        book.run(index)
+    shown = page.locator(".lepton-review")
+    shown.locator(".reasons", has_text="duplicate").wait_for()
+    shown.scroll_into_view_if_needed()
+    book.photograph("review")
+    shown.focus()
+    shown.locator(".told", has_text="1 dropped, 0 get another class, 33 left").wait_for()
+    page.keyboard.press("k")
+    shown.locator(".told", has_text="0 dropped, 0 get another class, 34 left").wait_for()
+    page.keyboard.press("3")
+    shown.locator(".told", has_text="0 dropped, 1 get another class, 34 left").wait_for()
+    shown.locator("input").fill("reviewed.zarr")
+    shown.locator("input").press("Enter")
+    shown.locator(".notice", has_text="reviewed.zarr is written: 34 samples").wait_for()
+    relabelled = open_dataset(lab.root / "reviewed.zarr").y[:]
+    changed = np.flatnonzero(relabelled != np.arange(SAMPLES) % 3)
+    assert changed.tolist() in ([4], [9])
+    assert relabelled[changed].tolist() == [2]
