@@ -106,6 +106,18 @@ export class Api {
   labels(path: string): Promise<{ labels: T.ILabels | null }> {
     return this._get(`datasets/labels${query({ path })}`);
   }
+  /** How far labelling is; null where it has not begun. */
+  labelling(path: string): Promise<{ labels: T.ILabelling | null }> {
+    return this._get(`labels${query({ path })}`);
+  }
+  /** Do what the labelling page asks. */
+  label(request: Record<string, unknown> & { path: string }): Promise<any> {
+    return this._request('POST', 'labels', request);
+  }
+  /** The module and the look of a page that notebooks show too. */
+  page(name: string): Promise<{ script: string; style: string }> {
+    return this._get(`pages/${quote(name)}`);
+  }
   importDataset(plan: T.IImportPlan): Promise<T.ITask> {
     return this._request('POST', 'datasets', plan);
   }

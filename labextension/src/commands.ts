@@ -22,7 +22,8 @@ export const Commands = {
   openComparison: 'lepton:open-comparison', // {ids: string[]}, runs or sweeps
   openResources: 'lepton:open-resources', // {}
   openDataset: 'lepton:open-dataset', // {path}
-  openModel: 'lepton:open-model' // {name}
+  openModel: 'lepton:open-model', // {name}
+  openLabelling: 'lepton:open-labelling' // {path}
 } as const;
 
 /** The category of palette and launcher. */

@@ -189,6 +189,14 @@ export interface IPreview {
   samples: ISample[];
 }
 
+export interface ILabelling {
+  kind: string;
+  classes: string[];
+  samples: number;
+  labelled: number;
+  annotators: Record<string, number>;
+}
+
 export interface ILabels {
   names: string[];
   counts: number[];

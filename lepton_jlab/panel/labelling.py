@@ -12,7 +12,7 @@ import anywidget
 
 from lepton_jlab.data.label import Labels, open_labels
 from lepton_jlab.data.label.queue import Order, Queue
-from lepton_jlab.data.label.session import Session
+from lepton_jlab.data.label.session import ORDERED, Session
 from lepton_jlab.errors import LeptonError
 from lepton_jlab.panel.pages import script, style
 
@@ -169,7 +169,7 @@ def label(
     """
     labels = open_labels(path, classes, kind, name=name)
     queue = Queue(len(labels.dataset), order, seed)
-    told = "in sequence" if order == "sequence" else "at random"
+    told = ORDERED[order]
     if scores is not None:
         queue.rank_by(scores)
         told = "by scores"

@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lepton_jlab.grammar import CODECS, GOALS, TIERS
+from lepton_jlab.grammar import CODECS, GOALS, KINDS, TIERS
 from lepton_jlab.server.schemas import (
     ANY,
     FLAG,
+    NUMBER,
     PATH,
     Schema,
     either,
+    listed,
     maybe,
     record,
     text,
     whole,
 )
-from lepton_jlab.server.views import about, clusters, datasets, models, runs
+from lepton_jlab.server.views import about, clusters, datasets, labelling, models, runs
 
 BASE = "lepton/api"
 EVENTS = f"{BASE}/events"
@@ -83,6 +85,7 @@ NAME = text(minLength=1, maxLength=64)
 FORCE = {"force": FLAG}
 LATER: dict[str, Any] = {"returns": "Task", "status": 202}
 CLUSTER: dict[str, Any] = {"pool": "clusters", "keyed": True}
+LABELS = text(pattern="^[A-Za-z_][A-Za-z0-9_]{0,60}$")
 SIZE = {"anyOf": [whole(1), text(minLength=1, maxLength=40)]}
 
 ROUTES: tuple[Route, ...] = (
@@ -217,6 +220,41 @@ ROUTES: tuple[Route, ...] = (
         limit=30,
         query={"path": PATH},
         needed=("path",),
+    ),
+    Route(
+        *("GET", "labels", labelling.labels, "How far labelling is, and who agrees.", "Labelling"),
+        pool="data",
+        limit=30,
+        query={"path": PATH, "name": LABELS},
+        needed=("path",),
+    ),
+    Route(
+        *("POST", "labels", labelling.answer, "Label a sample, or get the next.", "LabelAnswer"),
+        pool="data",
+        limit=30,
+        body=_body(
+            {"path": PATH, "do": text(enum=["open", "give", "boxes", "skip", "undo", "reorder"])},
+            {
+                "name": LABELS,
+                "classes": maybe(listed(text(minLength=1, maxLength=200), maxItems=1000)),
+                "kind": maybe(text(enum=list(KINDS))),
+                "annotator": maybe(text(minLength=1, maxLength=200)),
+                "order": text(enum=["sequence", "random"]),
+                "have": listed(whole(0), maxItems=1000),
+                "sample": whole(0),
+                "label": whole(0),
+                "boxes": listed(
+                    record(
+                        {"label": whole(0), "box": listed(NUMBER, minItems=4, maxItems=4)},
+                        closed=True,
+                    ),
+                    maxItems=10_000,
+                ),
+            },
+        ),
+    ),
+    Route(
+        *("GET", "pages/{page}", labelling.page, "A page's module and look.", "PageScript"),
     ),
     Route(
         *("GET", "datasets/diff", datasets.diff, "What differs between versions.", "Difference"),

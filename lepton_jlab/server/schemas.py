@@ -195,6 +195,28 @@ COMPONENTS: dict[str, Schema] = {
             ),
         }
     ),
+    "Labelling": record(
+        {
+            "labels": maybe(
+                record(
+                    {
+                        "dataset": text(),
+                        "path": MAYBE_TEXT,
+                        "kind": text(),
+                        "classes": listed(text()),
+                        "samples": whole(0),
+                        "labelled": whole(0),
+                        "annotators": {"type": "object", "additionalProperties": whole(0)},
+                        "counts": {"type": "object", "additionalProperties": whole(0)},
+                    }
+                )
+            )
+        }
+    ),
+    "LabelAnswer": record(
+        {"state": {"type": "object"}, "samples": listed({"type": "object"}), "reordered": FLAG}
+    ),
+    "PageScript": record({"script": text(), "style": text()}),
     "Labels": record(
         {
             "labels": maybe(

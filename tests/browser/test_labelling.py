@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,25 @@ def test_findings_are_reviewed_and_applied(page: Any, lab: Any, photos: Path) ->
     changed = np.flatnonzero(relabelled != np.arange(SAMPLES) % 3)
     assert changed.tolist() in ([4], [9])
     assert relabelled[changed].tolist() == [2]
+
+
+def test_the_page_of_the_lab_labels_too(page: Any, lab: Any, photos: Path) -> None:
+    shutil.copytree(photos, lab.root / "others.zarr")
+    page.evaluate(
+        "async () => { await window.jupyterapp.commands.execute("
+        "'lepton:open-labelling', {path: 'others.zarr'}); }"
+    )
+    form = page.locator(".lp-Begin")
+    form.locator("input").first.fill("yes, no")
+    form.locator("input").last.fill("ann")
+    form.get_by_role("button").click()
+    page.locator(".lepton-label .line", has_text="Sample 0").wait_for()
+    page.locator(".lepton-label").focus()
+    for count, key in enumerate("121", 1):
+        page.keyboard.press(key)
+        confirmed(page, count)
+    if folder := os.environ.get("LEPTON_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/label-page.png")
+    assert open_labels(lab.root / "others.zarr").by("ann") == {0: 0, 1: 1, 2: 0}
+    page.reload()
+    page.locator(".lepton-label .line", has_text="Sample 3").wait_for()

@@ -6,6 +6,7 @@ import { CATEGORY, Commands, ILepton } from '../commands';
 import { leptonIcon } from '../icon';
 import { ComparePage } from './compare';
 import { DatasetPage } from './dataset';
+import { LabelPage } from './label';
 import { parsePage } from './links';
 import { ModelPage } from './model';
 import { ResourcesPage } from './resources';
@@ -68,6 +69,12 @@ export function registerPages(lepton: ILepton): void {
     trans.__('Open dataset'),
     ['path'],
     ({ path }) => path && { kind: 'dataset', key: String(path) }
+  );
+  command(
+    Commands.openLabelling,
+    trans.__('Label samples'),
+    ['path'],
+    ({ path }) => path && { kind: 'label', key: String(path) }
   );
   command(
     Commands.openModel,
@@ -154,6 +161,8 @@ function create(lepton: ILepton, args: IPageArgs, tracker: WidgetTracker<PageWid
         );
       case 'dataset':
         return <DatasetPage path={key} />;
+      case 'label':
+        return <LabelPage path={key} />;
       case 'model':
         return <ModelPage name={key} />;
       default:
@@ -182,6 +191,8 @@ function titleOf(lepton: ILepton, { kind, key }: IPageArgs, name?: string | null
     }
     case 'dataset':
       return key.split('/').pop() ?? key;
+    case 'label':
+      return trans.__('Label %1', key.split('/').pop() ?? key);
     case 'model':
       return key;
     default:

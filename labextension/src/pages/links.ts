@@ -1,7 +1,7 @@
-/** What a link names: `run:r17`, `compare:r1,r2`, `resources`, `dataset:a/b.zarr`, `model:name`. */
+/** What a link names: `run:r17`, `compare:r1,r2`, `resources`, `dataset:a/b.zarr`, `label:a/b.zarr`, `model:name`. */
 import type { IPageArgs } from './shell';
 
-const KINDS = ['run', 'compare', 'resources', 'dataset', 'model'];
+const KINDS = ['run', 'compare', 'resources', 'dataset', 'label', 'model'];
 
 /** The page that `text` names, or null where it names none. */
 export function parsePage(text: string): IPageArgs | null {

@@ -12,7 +12,7 @@ import { viewContext } from '../sidebar/panel';
 import { leptonIcon } from '../icon';
 import { ISurroundings, Surroundings } from './surroundings';
 
-export type Kind = 'run' | 'compare' | 'resources' | 'dataset' | 'model';
+export type Kind = 'run' | 'compare' | 'resources' | 'dataset' | 'label' | 'model';
 
 export interface IPageArgs {
   kind: Kind;

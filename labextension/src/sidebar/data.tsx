@@ -130,6 +130,9 @@ function Details(props: { path: string }): JSX.Element {
         <Button icon="open" onClick={() => execute(Commands.openDataset, { path })}>
           {trans.__('Open')}
         </Button>
+        <Button icon="label" onClick={() => execute(Commands.openLabelling, { path })}>
+          {trans.__('Label')}
+        </Button>
         <Button
           icon="code"
           title={trans.__('Insert code that opens it into the notebook')}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 AHEAD = 6  # samples that a page has ready
+ORDERED = {"sequence": "in sequence", "random": "at random"}  # for people
 _CONFIRMS = 2  # annotators at least, before agreement is told
 
 
@@ -72,6 +73,19 @@ class Session:
         """
         do, have = request.get("do"), set(request.get("have", ()))
         answer: dict[str, Any] = {"reordered": do == "reorder", "undone": None}
+        try:
+            answer["undone"] = self._do(do, request)
+        except KeyError as error:
+            raise UsageError(f"To {do} a label, {error} is needed.") from error
+        done = self.labels.done(self.annotator)
+        with self._lock:
+            first = self._queue.first(AHEAD, without=done)
+        answer["samples"] = [self.document(n) for n in first if n not in have]
+        answer["state"] = self.state(len(done))
+        return answer
+
+    def _do(self, do: Any, request: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Keep what was said; return the sample whose label was taken back."""
         if do == "give":
             self.labels.give(request["sample"], request["label"], self.annotator)
         elif do == "boxes":
@@ -81,15 +95,10 @@ class Session:
             self.labels.skip(request["sample"], self.annotator)
         elif do == "undo":
             sample = self.labels.undo(self.annotator)
-            answer["undone"] = None if sample is None else self.document(sample)
+            return None if sample is None else self.document(sample)
         elif do not in ("open", "reorder"):
             raise UsageError(f"A labelling page asked for {do!r}, which nobody knows.")
-        done = self.labels.done(self.annotator)
-        with self._lock:
-            first = self._queue.first(AHEAD, without=done)
-        answer["samples"] = [self.document(n) for n in first if n not in have]
-        answer["state"] = self.state(len(done))
-        return answer
+        return None
 
     def document(self, sample: int) -> dict[str, Any]:
         """Return a sample as a page shows it, with what the annotator has said of it."""
