@@ -19,4 +19,5 @@ GROUPS = (
     "training_data",
     "labelling",
     "offline",
+    "serving",
 )

@@ -82,8 +82,8 @@ class Endpoint:
 
     def info(self) -> dict[str, Any]:
         """Ask the endpoint itself: what `to_dict` says, and its workers' processes as of now."""
-        self._info = ask(self._current(), {"do": "info"}, lambda _: None)["info"]
-        return {**self.to_dict(), "worker_pids": self._info["worker_pids"]}
+        now = ask(self._current(), {"do": "info"}, lambda _: None)["info"]
+        return {**self.to_dict(), "worker_pids": now["worker_pids"]}
 
     def stop(self) -> None:
         """Stop the endpoint once it has answered what it has."""
