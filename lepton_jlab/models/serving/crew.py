@@ -24,6 +24,7 @@ from lepton_jlab.models.serving.plan import Work
 log = logging.getLogger("lepton.endpoint")
 
 _PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0)  # s before the next start of a worker that does not live
+_DEAF = 2.0  # s in which a worker with async functions has to answer whether it listens
 _GRACE = 5.0  # s for a worker to end by itself
 
 
@@ -35,6 +36,7 @@ class Worker(asyncio.Protocol):
         self._splitter = frames.Splitter()
         self.jobs: dict[int, Job] = {}
         self.since = 0.0
+        self.probed: float | None = None
         self.ready: asyncio.Future[dict[str, Any]] = crew.loop.create_future()
         self.facts: dict[str, Any] = {}
 
@@ -75,7 +77,14 @@ class Worker(asyncio.Protocol):
         handed = [(job.number, job.verb, job.body, job.header) for job in jobs]
         self._transport.write(frames.pack(handed))
 
+    def probe(self) -> None:
+        """Ask whether it still listens; it answers a batch of nothing at once."""
+        if self.probed is None:
+            self.probed = time.monotonic()
+            self._transport.write(frames.pack([]))
+
     def data_received(self, data: bytes) -> None:
+        self.probed = None
         for message in self._splitter.feed(data):
             kind = message[0]
             if kind == "done":
@@ -221,9 +230,15 @@ class Crew:
                 return
 
     def stuck(self, seconds: float) -> list[Worker]:
-        """Return the workers that have been at it for longer than this."""
-        limit = time.monotonic() - seconds
-        return [worker for worker in self.workers if worker.jobs and worker.since < limit]
+        """Return the workers that have been at one batch for longer than this.
+
+        Those with async functions may be at a request for long; they are stuck when they do not
+        hear.
+        """
+        now = time.monotonic()
+        if self.window > 1:
+            return [w for w in self.workers if w.probed is not None and now - w.probed > _DEAF]
+        return [worker for worker in self.workers if worker.jobs and now - worker.since > seconds]
 
     async def retire(self) -> None:
         """Let the workers answer what they have, then end them."""

@@ -72,6 +72,11 @@ class Desk:
     def __len__(self) -> int:
         return len(self._queue)
 
+    def adjust(self, limit: int, timeout: float) -> None:
+        """Hold other limits from now on."""
+        self._limit = limit
+        self._timeout = timeout
+
     def serve(self, crew: Crew) -> None:
         """Hand out to `crew` from now on."""
         self.crew = crew
@@ -164,11 +169,13 @@ class Desk:
             self._answer(job, refuse(504, text))
         for crew in list(self.crews):
             stuck = crew.stuck(self._timeout)
-            # Async functions are at several requests at a time; one of them may be late alone.
-            for worker in crew.workers if crew.window > 1 else stuck:
+            several = crew.window > 1  # at a time: one of them may be late alone
+            for worker in crew.workers if several else stuck:
                 for job in [job for job in worker.jobs.values() if job.began < late + _LOOK]:
                     del worker.jobs[job.number]
                     self._answer(job, refuse(504, text))
+                    if several:
+                        worker.probe()
             for worker in stuck:
                 worker.kill()
         self._timer = self._loop.call_later(_LOOK, self._look)

@@ -125,6 +125,8 @@ class Host:
             before, self._choice, self._work = desk.crew, choice, work
             self.plan = dataclasses.replace(plan, workers=count, port=self._port)
             self._refused = None
+            self._http.limits = Limits(body=plan.body)
+            desk.adjust(plan.queue, plan.timeout)
             desk.serve(crew)
             if before is not None:
                 tell("ending the workers of before, once they have answered")

@@ -180,7 +180,6 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
-        self._limits = server.limits
         self._loop = loop
         self._waiting: deque[Request] = deque()
         self._request: Request | None = None  # the one being received
@@ -192,7 +191,11 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self.deadline = loop.time() + self._limits.idle_time
+        self.deadline = loop.time() + server.limits.idle_time
+
+    @property
+    def _limits(self) -> Limits:
+        return self._server.limits  # which a change of what is served may replace
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport

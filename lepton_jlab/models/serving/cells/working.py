@@ -182,7 +182,7 @@ class _Desk:
             replies, more = self._engine.answer([job[1:] for job in of_model])
             done += zip([job[0] for job in of_model], replies, strict=True)
             rows += more
-        if done:
+        if done or not jobs:  # a batch of nothing asks whether we listen
             self._answer(done, rows, time.perf_counter() - start)
 
     async def _later(self, number: int, function: Function, arguments: dict[str, Any]) -> None:
