@@ -30,56 +30,69 @@ FLAGS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lab:
-    """A running JupyterLab: its address, its token, its root folder."""
+    """A JupyterLab: its address, its token, its root folder; it can be stopped and started."""
 
-    url: str
+    home: Path
     token: str
-    root: Path
+    port: int = 0
+    url: str = ""
+
+    @property
+    def root(self) -> Path:
+        """The folder that it shows."""
+        return self.home / "work"
+
+    def start(self) -> None:
+        """Run ``jupyter lab`` on a free port, or on that of the last time."""
+        bin_folder = Path(sys.executable).parent  # else the kernel starts with another Python
+        environment = {
+            **os.environ,
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "JUPYTER_TOKEN": self.token,  # not on the command line, where others could read it
+            "JUPYTERLAB_SETTINGS_DIR": str(self.home / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self.home / "workspaces"),
+        }
+        with (self.home / "lab.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                    *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}"),
+                    *("--ServerApp.port_retries=0", "--expose-app-in-browser"),
+                    f"--ServerApp.root_dir={self.root}",
+                    "--ServerApp.jpserver_extensions={'lepton_jlab': True}",
+                    "--LabApp.extension_manager=readonly",
+                    "--LabApp.news_url=None",
+                    "--JupyterNotebookApp.expose_app_in_browser=True",
+                ],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        info = Path(environment["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{self._server.pid}.json"
+        started = json.loads(wait_until(lambda: info.exists() and info.read_text(), 60))
+        self.port, self.url = started["port"], started["url"]
+        wait_until(lambda: _answers(f"{self.url}api/status?token={self.token}"), 60)
+
+    def stop(self) -> None:
+        """End it; kernels end with it."""
+        self._server.terminate()
+        self._server.wait(20)
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Run ``jupyter lab`` on a free port."""
-    home = tmp_path_factory.mktemp("lab")
-    token = secrets.token_hex(16)
-    bin_folder = Path(sys.executable).parent  # else the kernel starts with another Python
-    environment = {
-        **os.environ,
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-        "JUPYTER_TOKEN": token,  # not on the command line, where others could read it
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-    }
-    root = home / "work"
-    root.mkdir()
-    news = home / "settings/@jupyterlab/apputils-extension"
+    """Run a JupyterLab with the extension."""
+    lab = Lab(tmp_path_factory.mktemp("lab"), secrets.token_hex(16))
+    lab.root.mkdir()
+    news = lab.home / "settings/@jupyterlab/apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    with (home / "lab.log").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-                *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--expose-app-in-browser"),
-                f"--ServerApp.root_dir={root}",
-                "--LabApp.extension_manager=readonly",
-                "--LabApp.news_url=None",
-                "--JupyterNotebookApp.expose_app_in_browser=True",
-            ],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        info = Path(environment["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{server.pid}.json"
-        url = json.loads(wait_until(lambda: info.exists() and info.read_text(), 60))["url"]
-        wait_until(lambda: _answers(f"{url}api/status?token={token}"), 60)
-        yield Lab(url, token, root)
-    finally:
-        server.terminate()
-        server.wait(20)
+    lab.start()
+    yield lab
+    lab.stop()
 
 
 @pytest.fixture(scope="module")  # Playwright holds the thread's event loop until it ends
@@ -100,6 +113,8 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(90_000)  # ms; the machine may be busy with other things
+    opened.faults = []  # what went wrong in its scripts
+    opened.on("pageerror", lambda error: opened.faults.append(str(error)))
     workspace = f"lab/workspaces/w{secrets.token_hex(4)}"
     opened.goto(f"{lab.url}{workspace}?token={lab.token}")
     opened.wait_for_selector("#jupyterlab-splash", state="detached")
