@@ -4,12 +4,13 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help setup demo test lab lint format bench clean
+.PHONY: help setup demo test lab lint format pictures bench clean
 
 help:                 ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-setup: .venv/ready    ## make .venv complete
+setup: .venv/ready    ## make .venv complete, with the front end in it
+	@$(MAKE) --no-print-directory .venv/front
 
 .venv/ready: pyproject.toml labextension/package.json
 	@command -v node >/dev/null || { echo "Lepton's front end needs Node 20 or later to be built from a git checkout (a released wheel or sdist needs none): apt-get install nodejs, or https://nodejs.org"; exit 1; }
@@ -19,10 +20,22 @@ setup: .venv/ready    ## make .venv complete
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,dev]'
 	@touch $@
 
+# The installation built the front end if there was none; this builds it anew when it has changed.
+BUNDLE := lepton_jlab/labextension/static/style.js
+
+$(BUNDLE): $(shell find labextension/src labextension/style labextension/schema -type f) labextension/yarn.lock
+	cd labextension && jlpm install --immutable && jlpm build:prod
+
+.venv/front: .venv/ready $(BUNDLE)
+	@test -d labextension/node_modules || (cd labextension && jlpm install --immutable)
+	$(BIN)/jupyter-builder develop . --overwrite
+	@touch $@
+
 demo: setup           ## run the quickstart end to end on the CPU, result on the terminal and as HTML
 	$(BIN)/python notebooks/demo.py
 
 test: setup           ## all tests that need no GPU
+	cd labextension && jlpm test
 	$(BIN)/python -m pytest -m "not gpu"
 
 lab: setup            ## open JupyterLab on the quickstart
@@ -32,14 +45,20 @@ lint: setup           ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd labextension && jlpm lint:check
 
 format: setup         ## put files into the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	cd labextension && jlpm format
+
+pictures: setup       ## the pictures of docs/lab.md
+	$(BIN)/python -m tests.browser.pictures
 
 bench: setup          ## all figures of docs/performance.md (half an hour, on a quiet machine)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 clean:                ## remove what the other targets made
+	rm -rf labextension/lib labextension/node_modules lepton_jlab/labextension labextension/*.tsbuildinfo
 	rm -rf .venv demo .mypy_cache .pytest_cache .ruff_cache

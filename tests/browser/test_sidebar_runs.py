@@ -24,7 +24,7 @@ print("going on")"""
 
 def test_a_person_who_has_read_nothing_starts_runs_cancels_and_stops(page: Any, lab: Any) -> None:
     side = Sidebar(page)
-    for name in ("clusters", "runs", "data", "models"):  # each says what it is
+    for name in ("clusters", "runs", "data"):  # each says what it is
         assert len(side.section(name).locator(".lps-Empty p").inner_text()) > 60
     assert "No GPU" in side.section("resources").inner_text()
     assert faults(page) == []
@@ -79,6 +79,7 @@ def test_a_person_who_has_read_nothing_starts_runs_cancels_and_stops(page: Any, 
     assert lepton.run("r2").output == "going on\n"
 
     # From a run to its cell, also when the notebook is closed.
+    command(page, "docmanager:save")
     command(page, "application:close-all")
     side.run("r1").hover()
     side.press("Go to the cell that started r1", side.run("r1"))

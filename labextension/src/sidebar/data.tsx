@@ -171,9 +171,9 @@ function Sizes(props: { info: IDataset }): JSX.Element {
   const storage = info.storage ?? {};
   const number = (value: unknown) => (typeof value === 'number' ? value : null);
   const rows: [string, number | null][] = [
-    [trans.__('Original'), number(storage.original) ?? info.original_bytes],
-    [trans.__('Compressed'), number(storage.compressed) ?? info.stored_bytes],
-    [trans.__('Deduplicated'), number(storage.deduplicated)]
+    [trans.__('Original'), number(storage.original_bytes) ?? info.original_bytes],
+    [trans.__('Compressed'), number(storage.compressed_bytes) ?? info.stored_bytes],
+    [trans.__('Deduplicated'), number(storage.deduplicated_bytes)]
   ];
   const most = rows[0][1] || 1;
   return (

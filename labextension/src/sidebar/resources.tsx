@@ -221,7 +221,6 @@ function Many(props: { minutes: number; kind: 'worker' | 'run'; nothing: string 
             title={trans.__('CPU')}
             minutes={minutes}
             lines={[{ series: `${kind}.${name}.cpu` }]}
-            high={kind === 'worker' ? 100 : null}
             value={history => percent(last(history, `${kind}.${name}.cpu`))}
           />
           <LiveChart

@@ -28,7 +28,11 @@ export function Sidebar(): JSX.Element {
       {error && <Failure message={error} onDismiss={() => lab.error.set(null)} />}
       {SECTIONS.filter(name => sections.includes(name)).map(name => {
         const Part = PARTS[name];
-        return <Part key={name} />;
+        return (
+          <Bounds key={name}>
+            <Part />
+          </Bounds>
+        );
       })}
     </div>
   );
@@ -56,4 +60,22 @@ function Connection(): JSX.Element | null {
       )}
     </div>
   );
+}
+
+/** A defect in one section leaves the others alone, and says what it was. */
+class Bounds extends React.Component<{ children: React.ReactNode }, { error: Error | null }> {
+  state = { error: null as Error | null };
+
+  static getDerivedStateFromError(error: Error) {
+    return { error };
+  }
+
+  render(): React.ReactNode {
+    const { error } = this.state;
+    return error ? (
+      <Failure message={error.message} onDismiss={() => this.setState({ error: null })} />
+    ) : (
+      this.props.children
+    );
+  }
 }

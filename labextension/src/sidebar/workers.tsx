@@ -45,7 +45,7 @@ const WorkerRow = React.memo(
       const write = () => {
         const now = lab.resources.latest?.workers[`${cluster}/${worker.id}`];
         if (row.current && now && !document.hidden) {
-          meter(row.current, 'cpu', percent(now.cpu), now.cpu / 100);
+          meter(row.current, 'cpu', percent(now.cpu), now.cpu / 100 / Math.max(1, worker.threads));
           const [used, limit] = now.memory;
           meter(row.current, 'memory', bytes(used), limit ? used / limit : 0);
         }
@@ -55,7 +55,7 @@ const WorkerRow = React.memo(
       return () => {
         lab.resources.changed.disconnect(write);
       };
-    }, [lab, cluster, worker.id]);
+    }, [lab, cluster, worker.id, worker.threads]);
     const device = worker.devices.join(', ');
     return (
       <div ref={row} className="lps-Worker">

@@ -1,0 +1,116 @@
+import { screen, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import * as React from 'react';
+import { Clusters } from '../sidebar/clusters';
+import { aCluster, aRun, aTask, counts, refused, Surroundings } from './surroundings';
+
+const user = userEvent.setup({ delay: null });
+
+it('says what a cluster is where there is none, and starts one with the defaults', async () => {
+  const lab = new Surroundings();
+  lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [] });
+  expect(screen.getByText(/runs your cells on all cores or GPUs/)).toBeTruthy();
+
+  lab.answers['POST clusters'] = aTask('cluster start', { title: 'Start cluster local' });
+  await user.click(screen.getAllByRole('button', { name: 'New cluster' })[1]);
+  await user.click(screen.getByRole('button', { name: 'Start' }));
+  expect(lab.requests).toEqual([['POST', 'clusters', { engine: 'auto' }]]);
+  expect(await screen.findByRole('status', { name: 'Start cluster local' })).toBeTruthy();
+  expect(screen.queryByRole('form')).toBeNull();
+});
+
+it('sends nothing that cannot be', async () => {
+  const lab = new Surroundings();
+  lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [aCluster()] });
+  await user.click(screen.getByRole('button', { name: 'New cluster' }));
+  await user.type(screen.getByLabelText('Workers'), 'two');
+  await user.type(screen.getByLabelText('Memory'), '4');
+  await user.type(screen.getByLabelText('Name'), 'local');
+  await user.click(screen.getByRole('button', { name: 'Start' }));
+  expect(screen.getByText('A number, 1 or more.')).toBeTruthy();
+  expect(screen.getByText('A size, such as 4GiB.')).toBeTruthy();
+  expect(screen.getByText('local is running already.')).toBeTruthy();
+  expect(lab.requests).toEqual([]);
+});
+
+it('adopts a scheduler by its address', async () => {
+  const lab = new Surroundings();
+  lab.show(<Clusters />);
+  await user.click(screen.getByRole('button', { name: 'New cluster' }));
+  await user.selectOptions(screen.getByLabelText('Runs on'), 'A scheduler that runs already');
+  await user.type(screen.getByLabelText('Address'), 'tcp://host:8786');
+  lab.answers['POST clusters'] = refused('tcp://host:8786 does not answer.');
+  await user.click(screen.getByRole('button', { name: 'Adopt' }));
+  expect(lab.requests[0][2]).toMatchObject({ engine: 'tcp://host:8786' });
+  expect(await screen.findByText('tcp://host:8786 does not answer.')).toBeTruthy();
+});
+
+it('asks before it stops a cluster, and names what would be lost', async () => {
+  const lab = new Surroundings();
+  lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [aCluster()] });
+  await lab.say('runs', {
+    runs: [aRun('r1', { state: 'running' }), aRun('r2', { state: 'queued' })],
+    counts: { ...counts, running: 1, queued: 1 },
+    full: true
+  });
+  await user.click(screen.getByRole('button', { name: 'Stop local' }));
+  const question = screen.getByRole('alertdialog');
+  expect(question.textContent).toContain('r1 is running and would be ended.');
+  expect(question.textContent).toContain('r2 waits for it and would be lost.');
+  await user.keyboard('{Escape}');
+  expect(screen.queryByRole('alertdialog')).toBeNull();
+  expect(lab.requests).toEqual([]);
+
+  await user.click(screen.getByRole('button', { name: 'Stop local' }));
+  await user.click(within(screen.getByRole('alertdialog')).getByRole('button', { name: 'Stop' }));
+  expect(lab.requests).toEqual([['DELETE', 'clusters/local?force=1']]);
+});
+
+it('scales, and asks again where runs would be ended', async () => {
+  const lab = new Surroundings();
+  lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [aCluster()] });
+  await user.click(screen.getByRole('button', { name: /Change the number/ }));
+  const field = screen.getByRole('spinbutton');
+  await user.clear(field);
+  await user.type(field, '0');
+  lab.answers['POST clusters/local/scale'] = refused('Scaling to 0 would end r1.', true);
+  await user.click(screen.getByRole('button', { name: 'Scale' }));
+  expect(await screen.findByText('Scaling to 0 would end r1.')).toBeTruthy();
+  await user.click(screen.getByRole('button', { name: 'Scale all the same' }));
+  expect(lab.requests.map(request => request[2])).toEqual([
+    { workers: 0, force: false },
+    { workers: 0, force: true }
+  ]);
+});
+
+it('shows what each worker does, without drawing it again', async () => {
+  const lab = new Surroundings();
+  const view = lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [aCluster()] });
+  const row = view.querySelector('.lps-Worker')!;
+  const use = (cpu: number) => ({ cpu, memory: [1e9, 4e9], run: 'r1', device: 'cpu' });
+  const host = { cpu: 1, memory: [1, 2], disk: [0, 0, 0, 0], network: [0, 0], gpus: [] };
+  const sample = { t: 1, host, workers: { 'local/0': use(150) }, runs: {} };
+  await lab.say('resources', { sample });
+  expect(row.textContent).toContain('150 %');
+  expect(row.textContent).toContain('1 GB');
+  const bar = row.querySelector<HTMLElement>('[data-gauge=cpu] .lps-Gauge-bar > span')!;
+  expect(bar.style.transform).toBe('scaleX(0.750)'); // of two threads
+  await user.click(within(row as HTMLElement).getByRole('button', { name: 'r1' }));
+  expect(lab.commands).toEqual([['lepton:open-run', { id: 'r1' }]]);
+});
+
+it('shows a few of many workers, and all when asked', async () => {
+  const lab = new Surroundings();
+  const view = lab.show(<Clusters />);
+  const [worker] = aCluster().workers;
+  const workers = Array.from({ length: 64 }, (_, i) => ({ ...worker, id: String(i), run: null }));
+  await lab.say('clusters', { clusters: [aCluster({ workers })] });
+  expect(view.querySelectorAll('.lps-Worker')).toHaveLength(8);
+  await user.click(screen.getByRole('button', { name: 'Show all 64 workers' }));
+  expect(view.querySelector<HTMLElement>('ul')!.style.height).toBe(`${64 * 26}px`);
+});
