@@ -119,8 +119,10 @@ def test_everything_comes_back_after_a_reload_and_a_restart_of_the_server(
     side.wait_for_run(run.id, "running")
     side.press("Data", side.section("data").locator("h3"))  # closed, and that is remembered
     page.wait_for_function("""async () => {
-        const list = await (await fetch(window.location.origin + '/lab/api/workspaces')).json();
-        return JSON.stringify(list).includes('"open:data":false');
+        const answer = await fetch(`${window.jupyterapp.serviceManager.serverSettings.baseUrl}` +
+            'lab/api/workspaces');
+        const saved = JSON.stringify(await answer.json());
+        return saved.includes('"open:data":false') && saved.includes('"current":"lepton-sidebar"');
     }""")
     page.reload()
     page.wait_for_function("window.jupyterapp !== undefined")
