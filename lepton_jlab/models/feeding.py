@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_jlab.errors import DataError
+from lepton_jlab.errors import DataError, UsageError
 from lepton_jlab.models.recipes import through
 from lepton_jlab.models.version import Tensor, tensor_text
 
@@ -60,7 +60,11 @@ def dataset_of(source: Any) -> Dataset:
     """Return `source` if it is a dataset, else the dataset of that path."""
     from lepton_jlab.data import Dataset, open_dataset
 
-    return source if isinstance(source, Dataset) else open_dataset(source)
+    if isinstance(source, Dataset):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(f"A {type(source).__name__} is no dataset; give a Dataset or its path.")
+    return open_dataset(source)
 
 
 def columns_of(source: Any, inputs: Sequence[Tensor] = ()) -> Found:

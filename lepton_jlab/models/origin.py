@@ -28,7 +28,7 @@ class Origin:
     source
         What the record says it came from.
     facts
-        Of the run that made it: ``run``, ``metrics``, ``params``.
+        Of the run that made it: ``run``, ``metrics``, ``params``, ``environment``.
     """
 
     source: str
@@ -96,7 +96,7 @@ def _of_file(path: Path) -> Origin:
 
 
 def _of_run(run: Run, value: str | None) -> Origin:
-    document = run.to_dict()
+    document = run.info()
     files = {path.stem: path for path in sorted((Path(document["folder"]) / "values").glob("*"))}
     models = [name for name in document["values"] if files[name].suffix == ".keras"]
     if value is not None and value not in models:
@@ -116,5 +116,6 @@ def _of_run(run: Run, value: str | None) -> Origin:
             f"{run.id} kept several models: {', '.join(models)}. Say which: --value {models[0]}"
         )
     chosen = value or models[0]
-    facts = {"run": run.id, "metrics": document["metrics"], "params": document["params"]}
+    kept = ("metrics", "params", "environment")
+    facts = {"run": run.id, **{key: document[key] for key in kept}}
     return Origin(f"{chosen} of {run.id}", file=files[chosen], facts=facts)

@@ -145,12 +145,15 @@ def working() -> Iterator[Path]:
     collect()
     while True:
         folder = Path(tempfile.mkdtemp(prefix=AT_WORK, dir=root()))
-        held = os.open(folder, os.O_RDONLY)
+        try:
+            held = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # collected before it was held
+            continue
         with contextlib.suppress(OSError):
             fcntl.flock(held, fcntl.LOCK_EX)
         if folder.is_dir():
             break
-        os.close(held)  # collected before it was held
+        os.close(held)
     try:
         yield folder
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from lepton_jlab.errors import NotFoundError, UsageError
@@ -73,7 +71,7 @@ class Model:
         version : int, optional
             Which; the whole model when None.
         force : bool
-            Also the promoted version, or several at once.
+            Also the promoted version, several at once, or what an endpoint serves.
 
         Raises
         ------
@@ -83,6 +81,12 @@ class Model:
             If `force` is needed.
         """
         folder = places.existing(self.name)
+        served = None if force else _endpoint(self.name)
+        if served and version in (None, served["version"]):
+            raise UsageError(
+                f"The endpoint {served['name']!r} serves {self.name}:{served['version']}. Stop it "
+                f"first: %lepton model stop {served['name']}"
+            )
         with places.holding(folder):
             there = places.numbers(self.name)
             if version is None:
@@ -101,10 +105,8 @@ class Model:
                         f"(%lepton model promote {self.name}:VERSION), or --force (force=True)."
                     ).unless_forced()
                 target = folder / str(version) if len(there) > 1 else folder
-            # In one step out of sight; then it may take its time.
-            aside = Path(tempfile.mkdtemp(prefix=places.AT_WORK, dir=places.root()))
-            target.rename(aside / "dropped")
-        places.collect()
+            with places.working() as aside:  # out of sight in one step; then it may take its time
+                target.rename(aside / "dropped")
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""

@@ -149,7 +149,10 @@ def save_version(
             **origin.facts,
             **made,
             "preprocessing": recipe,
-            "environment": _environment(new.folder),
+            "environment": {
+                **_environment(new.folder),
+                "run": origin.facts.get("environment"),
+            },
             "digest": _digest(new.folder),
             "bytes": places.size_of(new.folder),
         }

@@ -131,6 +131,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(shapes, dataset
     (tmp_path / "there.zarr").mkdir()
     zarr.create_group(tmp_path / "there.zarr", overwrite=True)
     (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="ndarray is no dataset"):
+        lepton.predict("shapes", np.zeros((5, 9)), tmp_path / "x.zarr")
     before = listed(tmp_path)
     for source, dest, options, kind, message in [
         (tmp_path / "wide.zarr", "x.zarr", {}, DataError, r"\(\*, 9\) float64.*\(\*, 12, 12, 1\)"),
@@ -199,11 +201,20 @@ AS_ASKED = """if True:
     import sys
     import lepton_jlab as lepton
     from lepton_jlab.models.offline import plan
-from lepton_jlab.parsing import parse, split
     plan.PIECE_BYTES = 1
     _, name, source, dest = sys.argv
     lepton.predict(name, source, dest)
 """
+
+
+def wait_for(process, dest, count):
+    """Return the lines of so many pieces, or more, while `process` is at work."""
+
+    def enough():
+        assert process.poll() is None, "it has ended"
+        return len(lines := noted(dest)) >= count and lines
+
+    return wait_until(enough, 120, f"{count} pieces")
 
 
 def begin(name, source, dest):
@@ -217,7 +228,7 @@ def test_killed_twice_it_goes_on_and_the_output_is_equal(shapes, many, expected,
     for more in (30, 60):
         process = begin("shapes", many, dest)
         enough += more
-        wait_until(lambda: len(noted(dest)) >= enough, 120, "pieces")  # noqa: B023
+        wait_for(process, dest, enough)
         process.kill()
         assert process.wait() == -signal.SIGKILL
         assert not dest.exists()
@@ -238,7 +249,7 @@ def test_another_question_does_not_go_on_with_what_was_left(
 ):
     dest = tmp_path / "scores.zarr"
     process = begin("shapes", many, dest)
-    wait_until(lambda: noted(dest), 120, "pieces")
+    wait_for(process, dest, 1)
     with pytest.raises(DataError, match=r"writing scores\.zarr now"):
         lepton.predict("shapes", dataset, dest)
     process.kill()
@@ -252,9 +263,9 @@ def test_on_a_cluster_a_killed_worker_and_a_killed_parent_cost_little(
 ):
     dest = tmp_path / "scores.zarr"
     parent = begin("shapes", many, dest)
-    lines = wait_until(lambda: len(found := noted(dest)) >= 20 and found, 120, "pieces")
+    lines = wait_for(parent, dest, 20)
     os.kill(lines[-1]["pid"], signal.SIGKILL)  # a child: its share is tried again
-    wait_until(lambda: len(noted(dest)) >= len(lines) + 20, 120, "more pieces")
+    wait_for(parent, dest, len(lines) + 20)
     parent.kill()
     parent.wait()
     first = {run.sweep for run in lepton.runs() if run.name == "predict shapes:1"}

@@ -101,7 +101,7 @@ def test_listing_needs_neither_tensorflow_nor_zarr(shapes):
         import sys
         import lepton_jlab as lepton
         documents = [model.to_dict() for model in lepton.models()]
-        assert documents[0]["name"] == "shapes"
+        assert "shapes" in {document["name"] for document in documents}
         heavy = {"tensorflow", "keras", "zarr", "numpy", "dask"} & set(sys.modules)
         assert not heavy, heavy
     """

@@ -20,7 +20,7 @@ from lepton_jlab.models import apart
 from lepton_jlab.models.apart import Progress
 from lepton_jlab.models.feeding import dataset_of
 from lepton_jlab.models.offline.plan import answer_shapes, columns_for, fingerprint, make_plan
-from lepton_jlab.models.offline.work import DONE, JOB, Job, work
+from lepton_jlab.models.offline.work import DONE, Job, work
 from lepton_jlab.models.version import Version
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def predict(
             raise RunError(
                 f"{len(missing)} pieces of {destination.name} are missing; go on with it."
             )
-        for file in (JOB, DONE, _RUNS):
+        for file in (DONE, _RUNS):
             (into.folder / file).unlink(missing_ok=True)
         consolidate(into.folder)
     return dataset_of(destination)
@@ -201,16 +201,15 @@ def _on_workers(job: Job, cluster: Cluster, pieces: int, say: Progress) -> None:
     from lepton_jlab.runs import submit
 
     shares = max(1, min(len(cluster.info()["workers"]), pieces))
-    path = job.save()
     code = (
         "from lepton_jlab.models.offline.work import share\n"
-        f"left = share({str(path)!r}, number, {shares})\n"
+        f"left = share(job, number, {shares})  # of the pieces of {job.folder}\n"
     )
     runs: Any = submit(
         code,
         name=f"predict {job.version}",
         sweep={"number": list(range(shares))},
-        push="none",
+        namespace={"job": job},
         retries=_RETRIES,
         cluster=cluster.name,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from lepton_jlab.data.stream.chunks import Chunks
+from lepton_jlab.data.stream.memory import cores
 from lepton_jlab.data.stream.report import Meter
 
 if TYPE_CHECKING:
@@ -24,13 +25,10 @@ class Reader:
     ----------
     columns
         By input name.
-    pool
-        Decodes the chunks of a stretch.
     """
 
-    def __init__(self, columns: Mapping[str, Column], pool: ThreadPoolExecutor) -> None:
+    def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = dict(columns)
-        self._pool = pool
         self._meter = Meter()
         self._chunks: dict[str, Chunks] = {}
         for name, column in self._columns.items():
@@ -38,6 +36,16 @@ class Reader:
             chunks = Chunks(name, column.zarr) if whole else None
             if chunks is not None and chunks.raw and chunks.fast:
                 self._chunks[name] = chunks
+        asked = [chunks.width for chunks in self._chunks.values() if chunks.width is not None]
+        # Where chunks come over a network, as many requests at once as it has use for.
+        threads = max([cores(), *asked])
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lepton-decode")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def read(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Return samples `start` to `stop` of each array.

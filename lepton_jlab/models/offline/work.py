@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +19,7 @@ from lepton_jlab.models.version import Version
 if TYPE_CHECKING:
     from lepton_jlab.data import Dataset
 
-JOB, DONE = ".lepton-job", ".lepton-done"
+DONE = ".lepton-done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,6 @@ class Job:
     plan: Plan
     folder: Path
     allow_nan: bool
-
-    def save(self) -> Path:
-        """Write it where workers find it, and return that."""
-        path = self.folder / JOB
-        path.write_bytes(pickle.dumps(self))
-        return path
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> Job:
-        """Read what `save` wrote."""
-        job: Job = pickle.loads(Path(path).read_bytes())
-        return job
 
     def done(self) -> set[int]:
         """Return the first samples of the pieces that are written."""
@@ -79,11 +66,10 @@ class Job:
             return reading.read(1) != b"\n"
 
 
-def share(path: str, number: int, of: int) -> int:
+def share(job: Job, number: int, of: int) -> int:
     """Do every `of`-th of the pieces that are left; called in a run. Return how many were left."""
     import lepton_jlab as lepton
 
-    job = Job.load(path)
     done = job.done()
     left = [start for start in list(job.plan.pieces)[number::of] if start not in done]
     samples = 0
@@ -126,11 +112,10 @@ def work(job: Job, pieces: Sequence[int]) -> Iterator[int]:
         return start
 
     with (
-        ThreadPoolExecutor(_cores(), thread_name_prefix="lepton-decode") as decoding,
+        Reader(columns) as reader,
         ThreadPoolExecutor(1, thread_name_prefix="lepton-read") as reading,
         ThreadPoolExecutor(1, thread_name_prefix="lepton-write") as writing,
     ):
-        reader = Reader(columns, decoding)
 
         def read(block: tuple[int, int, int]) -> tuple[int, int, int, Any]:
             piece, start, stop = block
@@ -187,7 +172,3 @@ def _joined(answers: dict[str, Any], got: dict[str, Any], at: int, size: int) ->
     for name, values in got.items():
         answers[name][at : at + count] = values
     return answers
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
