@@ -17,6 +17,7 @@ GROUPS = (
     "stream",
     "decoders",
     "training_data",
+    "server",
     "labelling",
     "offline",
     "serving",
