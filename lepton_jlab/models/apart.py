@@ -36,7 +36,9 @@ def here() -> bool:
     return "tensorflow" in sys.modules
 
 
-def call(function: str, arguments: dict[str, Any], progress: Progress = silent) -> Any:
+def call(
+    function: str, arguments: dict[str, Any], progress: Progress = silent, grace: float = 0.0
+) -> Any:
     """Call ``module:function`` with `arguments`, and `progress`, in a new Python process.
 
     Parameters
@@ -45,6 +47,8 @@ def call(function: str, arguments: dict[str, Any], progress: Progress = silent) 
         Its address; it takes the arguments by name, and ``progress``.
     arguments
         JSON-ready.
+    grace
+        Seconds that it has to clear up when this is interrupted, before it is killed.
 
     Returns
     -------
@@ -75,6 +79,10 @@ def call(function: str, arguments: dict[str, Any], progress: Progress = silent) 
                 end = _follow(messages, progress)
             process.wait()
         finally:
+            if process.poll() is None and grace:
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(grace)
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -88,7 +96,7 @@ def call(function: str, arguments: dict[str, Any], progress: Progress = silent) 
         kind = getattr(errors, error["kind"], LeptonError)
         raised = LeptonError.__new__(kind)
         raised.args = (error["message"],)
-        raise raised
+        raise raised.unless_forced() if error["forcible"] else raised
     return end["result"]
 
 
@@ -125,6 +133,7 @@ def main() -> None:
     out = os.fdopen(int(sys.argv[1]), "w", buffering=1, encoding="utf-8")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     spec = json.loads(sys.stdin.buffer.readline())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent does with it
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def progress(done: int, total: int, text: str) -> None:
@@ -135,10 +144,14 @@ def main() -> None:
         function = getattr(importlib.import_module(module), name)
         end = {"result": function(**spec["arguments"], progress=progress)}
     except LeptonError as error:
-        end = {"error": {"kind": type(error).__name__, "message": str(error)}}
+        kind = type(error).__name__
+        end = {"error": {"kind": kind, "message": str(error), "forcible": error.forcible}}
+    except KeyboardInterrupt:
+        os._exit(130)
     except Exception as error:  # noqa: BLE001 - told by whoever asked
         traceback.print_exc()
-        end = {"error": {"kind": "LeptonError", "message": f"{type(error).__name__}: {error}"}}
+        told = f"{type(error).__name__}: {error}"
+        end = {"error": {"kind": "LeptonError", "message": told, "forcible": False}}
     out.write(json.dumps(end) + "\n")
     out.flush()
     os._exit(0)  # TensorFlow takes its time to leave

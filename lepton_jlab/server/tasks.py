@@ -19,6 +19,7 @@ _KEPT = 3600.0  # seconds after its end
 _MOST = 200  # ended tasks
 _OFTEN = 0.2  # seconds between two reports of progress
 _WAITING = 32
+_GRACE = 20.0  # seconds for what is cancelled to remove what it has written
 
 
 class CancelledByUser(KeyboardInterrupt):
@@ -64,6 +65,12 @@ class Task:
     def report_part(self, done: int, total: int, text: str) -> None:
         """Say what of how much is done."""
         self.report(text, min(1.0, done / total) if total else None)
+
+    def apart(self, function: str, arguments: dict[str, Any]) -> Any:
+        """Call ``module:function`` in a new process, which a cancellation interrupts."""
+        from lepton_jlab.models.apart import call
+
+        return call(function, arguments, self.report_part, grace=_GRACE)
 
 
 class Tasks:

@@ -9,6 +9,7 @@ from lepton_jlab.errors import UsageError
 from lepton_jlab.server.lab import Lab
 from lepton_jlab.server.tasks import Task
 
+_WORKS = "lepton_jlab.server.works"
 _REMOTE = ("https://", "http://", "s3://", "gs://")
 
 
@@ -64,12 +65,10 @@ def import_(lab: Lab, source: str, path: str, **options: Any) -> Task:
     """Make a dataset from a known collection, or from files below the root."""
     goal = options.pop("for", None)
     given, place = source_of(lab, source), lab.path(path)
+    arguments = {"source": given, "dest": str(place), "goal": goal, **options}
 
     def work(task: Task) -> Any:
-        from lepton_jlab.data import import_dataset
-
-        made = import_dataset(given, place, goal=goal, progress=task.report_part, **options)
-        return _located(lab, made.info())
+        return _located(lab, task.apart(f"{_WORKS}:import_dataset", arguments))
 
     return lab.tasks.start("data import", f"Import {source} as {path}", work)
 
@@ -105,10 +104,7 @@ def verify(lab: Lab, path: str) -> Task:
     place = _folder(lab, path)
 
     def work(task: Task) -> Any:
-        from lepton_jlab.data.storage import verify
-
-        found = verify(place, progress=task.report_part)
-        return {"ok": found.ok, **found.to_dict()}
+        return task.apart(f"{_WORKS}:verify", {"path": str(place)})
 
     return lab.tasks.start("data verify", f"Check {path}", work)
 
@@ -123,16 +119,10 @@ def tier(
     """Say how a dataset is to be kept, and move it."""
     place = _folder(lab, path)
 
-    def work(task: Task) -> Any:
-        from lepton_jlab.data.tiers.applying import apply
+    arguments = {"path": str(place), "policy": policy, "importance": importance}
 
-        return apply(
-            place,
-            policy=policy,
-            importance=importance,
-            dry_run=dry_run,
-            progress=task.report_part,
-        )
+    def work(task: Task) -> Any:
+        return task.apart(f"{_WORKS}:apply_tier", {**arguments, "dry_run": dry_run})
 
     return lab.tasks.start("data tier", f"Move {path}" if policy else f"Tier of {path}", work)
 
