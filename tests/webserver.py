@@ -226,6 +226,9 @@ class _Site:
             extra = "".join(f"{k}: {v}\r\n" for k, v in rule.get("headers", {}).items())
             writer.write(_head(f"{rule['status']} As told", 0, extra))
             return
+        if headers.get("if-none-match") == "*" and self.file(path):
+            writer.write(_head("412 Precondition Failed", 0))
+            return
         if method in ("PUT", "DELETE", "POST"):
             said = self.change(method, path, body)
             writer.write(_head("200 OK", len(said), 'ETag: "as sent"\r\n') + said)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 
@@ -38,6 +38,8 @@ class CopiedFolder(FolderStore):
         As it was opened: bytes that the copies may take, or None.
     """
 
+    supports_writes = False
+    supports_deletes = False
     width = _WIDTH
     """Threads that can be kept busy by waiting for `read`, at most."""
 
@@ -95,6 +97,12 @@ class CopiedFolder(FolderStore):
         status = (self.root / key).stat()
         return f"{key} {status.st_size} {status.st_mtime_ns} {status.st_ino} {byte_range}"
 
+    def with_read_only(self, read_only: bool = False) -> Self:
+        """Return this store, which is read only."""
+        if not read_only:
+            raise ValueError(f"{self} is read only here. Write to the folder itself.")
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return open_folder, (str(self.root), self._asked)
 
@@ -122,4 +130,8 @@ def _read(path: Path, byte_range: ByteRequest | None) -> bytes:
                 file.seek(offset)
             case SuffixByteRequest(suffix):
                 file.seek(max(0, os.fstat(file.fileno()).st_size - suffix))
+            case None:
+                pass
+            case _:
+                raise TypeError(f"Unexpected byte_range, got {byte_range!r}.")
         return file.read()

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from zarr.abc.store import ByteRequest
@@ -70,7 +71,7 @@ class MovedStore(RemoteStore):
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """List the objects and folders in folder `prefix`; of groups, what is in them."""
         folder = self._moved.folder / prefix
-        if (folder / "zarr.json").is_file() and not self._is_array(prefix):
+        if _is_group(folder):
             for entry in sorted(folder.iterdir()):
                 if entry.name in DOCUMENTS or is_zarr(entry):
                     yield entry.name
@@ -78,13 +79,17 @@ class MovedStore(RemoteStore):
         async for name in super().list_dir(prefix):
             yield name
 
-    def _is_array(self, prefix: str) -> bool:
-        text = (self._moved.folder / prefix / "zarr.json").read_text()
-        return bool(json.loads(text)["node_type"] == "array")
-
     @cached_property
     def _keys(self) -> set[str]:
         return set(self._moved.sizes())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MovedStore, (self._moved, self._limit)
+
+
+def _is_group(folder: Path) -> bool:
+    try:
+        document = json.loads((folder / "zarr.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("node_type") == "group"

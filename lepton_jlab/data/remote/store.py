@@ -302,4 +302,4 @@ def _options(byte_range: ByteRequest | None) -> dict[str, Any]:
             return {"range": {"offset": offset}}
         case SuffixByteRequest(suffix):
             return {"range": {"suffix": suffix}}
-    raise TypeError(f"not a byte range: {byte_range!r}")
+    raise TypeError(f"Unexpected byte_range, got {byte_range!r}.")

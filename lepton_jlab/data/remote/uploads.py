@@ -15,8 +15,8 @@ class Uploads(ObjectStore[Any]):
     When one chunk of many cannot be written, Zarr raises that at once and writes the others on.
     """
 
-    def __init__(self, client: Any) -> None:
-        super().__init__(client)
+    def __init__(self, store: Any, *, read_only: bool = False) -> None:
+        super().__init__(store, read_only=read_only)
         self._running: set[asyncio.Task[Any]] = set()
         self._stopped = False
 
