@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from lepton_jlab.models.serving.tensors import (
     refusal,
 )
 
+Prepare = Callable[[Arrays], Arrays]
+
 ROWS = 128  # samples that are run at a time
 _READERS = {
     "predict": tfserving.predict,
@@ -33,14 +35,14 @@ class Engine:
 
     Parameters
     ----------
-    recipe
-        Prepares raw samples of a model with one input, or None.
+    prepare
+        Makes what the model takes of the raw samples that clients send, or None.
     """
 
-    def __init__(self, signature: Signature, run: Run, recipe: Any = None) -> None:
+    def __init__(self, signature: Signature, run: Run, prepare: Prepare | None = None) -> None:
         self.signature = signature
         self._run = run
-        self._recipe = recipe
+        self._prepare = prepare
 
     def read(self, verb: str, body: bytes, header: int) -> Call:
         """Read a request; RefusedError when it is wrong."""
@@ -80,9 +82,8 @@ class Engine:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _step(self, inputs: Arrays) -> Arrays:
-        if self._recipe is not None:
-            [(name, array)] = inputs.items()
-            inputs = {name: np.asarray(self._recipe(array))}
+        if self._prepare is not None:
+            inputs = self._prepare(inputs)
         return self._run(inputs)
 
     def _together(self, calls: list[Call]) -> list[Reply]:

@@ -108,7 +108,8 @@ class Host:
                     f"that, stop it first: %lepton model stop {self.name}"
                 )
             count = plan.workers or self.plan.workers or 1
-            threads = max(1, len(os.sched_getaffinity(0)) // count)
+            # One core is for this process: workers that take it, too, wait for each other.
+            threads = max(1, (_cores() - 1) // count)
             choice = await choose(plan, threads, self._choices, tell)
             work = dataclasses.replace(choice.work(plan, threads), **self._payloads(plan))
             with_ = f" with {choice.candidate}" if choice.candidate else ""
@@ -279,6 +280,12 @@ class Host:
             await asyncio.gather(*(crew.retire() for crew in crews))
             self._desk.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def described(tensors: tuple[Tensor, ...]) -> list[dict[str, Any]]:

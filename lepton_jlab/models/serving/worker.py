@@ -68,6 +68,7 @@ def plain(reply: Reply) -> tuple[int, bytes, bytes, tuple[tuple[bytes, bytes], .
 
 def load_model(work: Work) -> tuple[Any, float | None]:
     """Load and warm a model; also return how far it is off its stored answers, if there are any."""
+    from lepton_jlab.models.feeding import ready
     from lepton_jlab.models.serving import runtimes
     from lepton_jlab.models.serving.engine import Engine
     from lepton_jlab.models.serving.race import difference_of, stored
@@ -77,7 +78,12 @@ def load_model(work: Work) -> tuple[Any, float | None]:
     version = Version(work.model, work.version, Path(work.folder))
     run = runtimes.load(version, work.candidate, Path(work.file), work.threads)
     signature = signature_of(version, runtimes.runtime_of(work.candidate), work.allow_nan)
-    engine = Engine(signature, run, version.recipe)
+    recipe, model_inputs = version.recipe, version.inputs
+
+    def prepare(raw: Any) -> Any:
+        return ready(raw, model_inputs, recipe, str(version))
+
+    engine = Engine(signature, run, None if recipe is None else prepare)
     inputs, _ = stored(version)
     for rows in (1, 2, 4, 8, 16, 32):
         run(_repeated(inputs, rows))

@@ -355,6 +355,10 @@ def test_the_request_that_the_model_fails_at_is_found():
 
 def test_the_recipe_prepares_what_clients_send():
     raw = Signature("raw", 1, (Tensor("x", (None, 2), "uint8"),), ONE.outputs)
-    made = Engine(raw, lambda inputs: {"y": inputs["x"]}, lambda batch: batch / np.float32(255))
+
+    def prepare(inputs):
+        return {"x": inputs["x"] / np.float32(255)}
+
+    made = Engine(raw, lambda inputs: {"y": inputs["x"]}, prepare)
     [reply], _ = made.answer([("predict", b'{"instances": [[0, 255]]}', -1)])
     assert json.loads(reply.body) == {"predictions": [[0.0, 1.0]]}
