@@ -18,6 +18,7 @@ GROUPS = (
     "decoders",
     "training_data",
     "server",
+    "cleaning",
     "labelling",
     "offline",
     "serving",

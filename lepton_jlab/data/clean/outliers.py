@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 COMPONENTS = 32
-SAMPLE = 4096  # samples that the others are measured by
+SAMPLE = 1024  # samples that the others are measured by
 NEIGHBOURS = 10
 FAR = 6.0  # robust standard deviations of the logarithm of the distance
 
@@ -54,7 +54,7 @@ class Space:
         shape = (flat.shape[1], flat.shape[1])
         _, vectors = np.linalg.eigh(np.cov(np.clip(scaled, -FAR, FAR), rowvar=False).reshape(shape))
         axes = vectors[:, ::-1][:, :COMPONENTS].astype(np.float32)
-        held = (scaled @ axes).astype(np.float32)
+        held = (scaled[:: -(-len(scaled) // SAMPLE)] @ axes).astype(np.float32)
         space = cls(center.astype(np.float32), width, axes, held, 0.0, 1.0)
         logs = np.log(space._nearest(held, NEIGHBOURS + 1))  # each is its own nearest
         usual = float(np.median(logs))

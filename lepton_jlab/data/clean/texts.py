@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAM = 5  # bytes of a shingle
-BANDS, ROWS = 10, 4  # a pair with likeness 0.8 shares a band with probability 0.995
+BANDS, ROWS = 10, 4  # a pair with likeness 0.8 shares two bands or more in 96 of 100 cases
 ALIKE = 0.8  # of the shingles are in both
 SHORT = 20  # characters; what is shorter is alike too easily
 _SEED = 20240607
@@ -75,7 +75,7 @@ def _normal(text: str) -> bytes:
 def signatures(texts: list[str]) -> NDArray[np.uint32]:
     """Return keys of bands of MinHash values, shape ``(samples, 10)``; zeros for a short text.
 
-    Texts of which a band agrees are candidates (Broder 1997; Leskovec et al., Mining of Massive
+    Texts of which two bands agree are candidates (Broder 1997; Leskovec et al., Mining of Massive
     Datasets, ch. 3).
     """
     bands = np.zeros((len(texts), BANDS), np.uint32)

@@ -91,7 +91,7 @@ def _within(
 
 
 def band_pairs(bands: NDArray[np.uint32]) -> Ints:
-    """Return pairs (earlier, later) of samples of which a band of MinHash values agrees."""
+    """Return pairs (earlier, later) of samples of which two bands of MinHash values agree."""
     count, found = len(bands), []
     for band in bands.T:
         held = np.flatnonzero(band)
@@ -104,7 +104,8 @@ def band_pairs(bands: NDArray[np.uint32]) -> Ints:
             found.append(order[:-step][same] * count + order[step:][same])
     if not found:
         return np.empty((0, 2), np.int64)
-    keys = np.unique(np.concatenate(found))
+    keys, agreed = np.unique(np.concatenate(found), return_counts=True)
+    keys = keys[agreed > 1]
     return np.stack([keys // count, keys % count], axis=1)
 
 

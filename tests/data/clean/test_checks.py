@@ -279,9 +279,9 @@ def test_all_close_pairs_but_a_few_are_found():
     assert len(pairs) < 1020
 
 
-def test_texts_of_a_band_are_candidates():
-    bands = np.array([[1, 2], [3, 2], [0, 0], [0, 0], [1, 9]], np.uint32)
-    assert band_pairs(bands).tolist() == [[0, 1], [0, 4]]
+def test_texts_of_two_bands_are_candidates():
+    bands = np.array([[1, 2, 5], [3, 2, 5], [0, 0, 0], [0, 0, 0], [1, 9, 6]], np.uint32)
+    assert band_pairs(bands).tolist() == [[0, 1]]
 
 
 def test_an_interrupted_look_stops(tmp_path):
