@@ -21,5 +21,6 @@ GROUPS = (
     "cleaning",
     "labelling",
     "offline",
+    "exports",
     "serving",
 )

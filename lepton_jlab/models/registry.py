@@ -12,8 +12,8 @@ from lepton_jlab.models.version import Version
 class Model:
     """A model and its versions. Get one by `model`, `models` or `save_model`.
 
-    What it says is read anew each time, so it is current in every process. Neither TensorFlow nor
-    NumPy is needed for that.
+    What it says is read anew each time, so it is current in every process. TensorFlow is not
+    needed for that.
 
     Examples
     --------
