@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lepton_jlab.documents import plain
 from lepton_jlab.grammar import Place
 
 if TYPE_CHECKING:
@@ -109,14 +109,3 @@ def bound(args: Namespace, value: object) -> dict[str, object]:
     """Return what ``-o VAR`` puts into the notebook."""
     name = getattr(args, "out", None)
     return {name: value} if name else {}
-
-
-def plain(value: Any) -> Any:
-    """Make what JSON has no word for (not a number, infinity) null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -59,4 +59,4 @@ def join_of(topic: str) -> Join:
     """Return how messages of a topic are joined."""
     if topic.startswith("run/"):
         return followed
-    return {"runs": runs, "resources": samples}.get(topic, newest)
+    return {"runs": runs, "resources": samples, "error": followed}.get(topic, newest)

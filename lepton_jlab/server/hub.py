@@ -114,10 +114,6 @@ class Hub:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(do, *args)
 
-    def subscribed(self, topic: str) -> bool:
-        """Tell whether anybody wants to hear of a topic."""
-        return topic in self._feeds
-
     def tasks_changed(self) -> None:
         """Tell pages of long operations; from any thread."""
         if (feed := self._feeds.get("tasks")) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lepton_jlab.commands.result import plain
+from lepton_jlab.documents import plain
 
 
 def dumps(document: Any) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from lepton_jlab.cluster.channel import answers_within
 from lepton_jlab.errors import LeptonError
 
 _PER_KEY = 2  # calls under way for one cluster
@@ -114,6 +113,8 @@ class Pools:
         BusyError
             When too many calls are under way.
         """
+        from lepton_jlab.cluster.channel import answers_within
+
         if key is not None and self._keys[key] >= _PER_KEY:
             raise BusyError(f"{key!r} has not answered earlier calls yet. Try again later.")
 
