@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from lepton_jlab.cluster.backend import Backend
+from lepton_jlab.cluster.engines.calm import calm_dask
 from lepton_jlab.cluster.plan import Plan
 
 
@@ -28,5 +29,6 @@ async def make(plan: Plan, scratch: Path) -> tuple[str, Backend]:
 
         engine = "cuda" if gpu_count() else "local"
     module = "address" if "://" in engine else engine
+    calm_dask()
     backend: Backend = await import_module(f"{__name__}.{module}").make(plan, scratch)
     return engine, backend
