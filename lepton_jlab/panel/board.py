@@ -7,7 +7,6 @@ import time
 import weakref
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from ipywidgets import HTML, Tab, VBox
 
@@ -16,7 +15,7 @@ from lepton_jlab.grammar import VIEWS
 from lepton_jlab.panel import pulse
 from lepton_jlab.panel.asking import Status, close_tree
 from lepton_jlab.panel.audience import audience
-from lepton_jlab.panel.style import STYLE
+from lepton_jlab.panel.style import GONE, STYLE
 from lepton_jlab.panel.views import view_of
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ class Panel(VBox):
     """
 
     def __init__(self, names: list[str], cluster: str | None) -> None:
-        self._mark = f"lepton-still-{uuid4().hex[:8]}"
         self._status = Status()
         self.views: dict[str, View] = {n: view_of(n, cluster, self._status) for n in names}
         self._tab: Tab | None = None
@@ -62,9 +60,7 @@ class Panel(VBox):
             )
             self._tab.observe(lambda _: self.beat(), "selected_index")
         shown = self._tab or self.views[names[0]].widget
-        # The style goes with the widget, so the picture is to be seen as soon as that has gone.
-        hidden = f".jp-OutputArea-child:has(.{self._mark}){{display:none}}"
-        super().__init__([HTML(f"<style>{STYLE}{hidden}</style>"), shown, self._status])
+        super().__init__([HTML(f"<style>{STYLE}</style>"), shown, self._status])
         self.add_class("lepton-panel")
         self._view_count = 0  # from now on the page counts
         self.observe(self._seen, "_view_count")
@@ -121,11 +117,8 @@ class Panel(VBox):
 
     def _bundle(self) -> dict[str, str]:
         facts = self.view.facts
-        # Where the widget is gone, what its place says of it is no news.
-        gone = f".jp-OutputArea-child:has(.{self._mark})+.jp-OutputArea-child"
-        style = f"<style>{gone}>.jp-OutputArea-output.jupyter-widgets{{display:none}}</style>"
         return {
-            "text/html": f'<div class="{self._mark}">{style}{facts.html()}</div>',
+            "text/html": f'<div class="lepton-still"><style>{GONE}</style>{facts.html()}</div>',
             "text/plain": facts.text(),
         }
 

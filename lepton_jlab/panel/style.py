@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+# The picture is hidden by the widget behind it, as long as that has a kernel; then it is the other
+# way round. Where there is no widget at all, what its place says of that is no news.
 STYLE = """
+.jp-OutputArea-child:has(.lepton-still):has(+.jp-OutputArea-child
+ .lepton-panel:not(.jupyter-widgets-disconnected)),
+.lepton-panel.jupyter-widgets-disconnected{display:none}
 .lepton-panel{max-width:1100px}
 .lepton-panel .widget-html{margin-top:0;margin-bottom:0;height:auto}
 .lepton-panel .widget-html-content{line-height:1.5;overflow:visible}
@@ -17,4 +22,8 @@ color:var(--jp-ui-font-color2,#7d858f)}
 font-variant-numeric:tabular-nums}
 .lepton-row progress{width:72px}
 .lepton-card svg,.lepton-card img{display:block;width:100%;height:34px;margin-top:4px}
+""".replace("\n", "")
+GONE = """
+.jp-OutputArea-child:has(.lepton-still)+.jp-OutputArea-child
+>.jp-OutputArea-output.jupyter-widgets{display:none}
 """.replace("\n", "")
