@@ -76,11 +76,8 @@ class Panel(VBox):
         return self.view.facts.document()
 
     def look(self) -> None:
-        """Look at the world once; an error is shown and not raised."""
-        try:
-            self.view.look()
-        except Exception as error:  # noqa: BLE001 -- in a thread it would land in some later cell
-            self._status.tell(f"Not up to date: {error}", bad=True)
+        """Look at the world once."""
+        self.view.look()
 
     def beat(self) -> None:
         """Look again, and now and then keep what is seen in the notebook."""

@@ -16,6 +16,7 @@ STYLE = """
 .lepton-row{display:grid;align-items:center;column-gap:10px;padding:0!important;min-height:27px}
 .lepton-run{align-items:center;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.28))}
 .lepton-run .widget-checkbox{margin:0}
+.lepton-run .widget-checkbox input{margin-top:0;vertical-align:middle}
 .lepton-head{font-size:12px;font-weight:600;min-height:22px;
 color:var(--jp-ui-font-color2,#7d858f)}
 .lepton-cell{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;

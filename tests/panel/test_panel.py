@@ -145,6 +145,16 @@ def test_an_error_is_shown_in_the_panel(panels: Any, cluster: lepton.Cluster) ->
     wait_until(lambda: not form._start.disabled)
 
 
+def test_what_cannot_be_read_is_said_in_the_panel_until_it_can(panels: Any) -> None:
+    panel = panels("runs")
+    panel.views["runs"]._first = 10**30  # which SQLite cannot take
+    panel.look()
+    assert "Not up to date: " in html(panel)
+    panel.views["runs"]._first = 0
+    panel.look()
+    assert "Not up to date" not in html(panel)
+
+
 def test_the_thread_ends_with_the_last_panel_that_is_seen(panels: Any) -> None:
     def beating() -> bool:
         return any(thread.name == "lepton-panel" for thread in threading.enumerate())

@@ -63,14 +63,13 @@ class RunsView(View):
         list_ = VBox([header, *self._rows], layout=Layout(width="100%"))
         return VBox([HBox(top, layout=centre), list_, self._actions, self._details])
 
-    def look(self) -> None:
-        """Look at the world, as far as this page of the list."""
-        with self._lock:
-            shown = self._states.value
-            self.facts.states = {"all": "", "active": ",".join(ACTIVE)}.get(shown, shown)
-            self.facts.words = self._search.value
-            self.facts.limit = self._first + _ROWS
-            super().look()
+    def refresh(self) -> None:
+        """Read what this page of the list shows, and show it."""
+        shown = self._states.value
+        self.facts.states = {"all": "", "active": ",".join(ACTIVE)}.get(shown, shown)
+        self.facts.words = self._search.value
+        self.facts.limit = self._first + _ROWS
+        super().refresh()
 
     def draw(self) -> None:
         """Show the facts."""
@@ -131,10 +130,13 @@ class RunsView(View):
         return [run for run in self._chosen_runs() if run.state in ACTIVE]
 
     def _question(self) -> str:
-        return f"Cancel {_ids(self._active())}?"
+        active = self._active()
+        return f"Cancel {_ids(active)}?" if active else ""
 
     def _cancelled(self) -> None:
         runs = self._active()
+        if not runs:  # they have ended meanwhile
+            return
 
         def work(_: Tell) -> str:
             cancel_all(runs, force=False)
