@@ -100,11 +100,11 @@ class Panel(VBox):
         self._still = None
         close_tree(self)
 
-    def get_state(self, *args: Any, **more: Any) -> Any:
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
         """Return the widget's state; a page that asks for all of it begins to count anew."""
-        if not args and not more and self.comm is not None:
+        if key is None and self.comm is not None:
             self._view_count = 0
-        return super().get_state(*args, **more)
+        return super().get_state(key, drop_defaults)
 
     def _seen(self, change: Any) -> None:
         if change.new:

@@ -171,6 +171,15 @@ def test_the_thread_ends_with_the_last_panel_that_is_seen(panels: Any) -> None:
     wait_until(beating)
 
 
+def test_a_page_that_was_reloaded_counts_its_views_anew(panels: Any) -> None:
+    panel = panels("runs")
+    panel._view_count = 1
+    assert panel.get_state(drop_defaults=False)["_view_count"] == 0  # as ipywidgets asks for it
+    panel._view_count = 1  # its view in the page that is there now
+    panel._view_count = 0
+    wait_until(lambda: all(t.name != "lepton-panel" for t in threading.enumerate()))
+
+
 def test_only_what_differs_is_sent(panels: Any, cluster: lepton.Cluster) -> None:
     panel = panels("clusters")
     panel.look()
