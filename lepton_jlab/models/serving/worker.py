@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -34,10 +35,18 @@ def main() -> None:
             message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
             frames.send(connection, ("failed", f"It cannot be loaded: {message}", "LeptonError"))
         else:
+            settle_memory()
             try:
                 answer()
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 return
+
+
+def settle_memory() -> None:
+    """Look for garbage seldom, and not in what is loaded: lists of JSON are many and no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 def load(work: Work, connection: socket.socket) -> Any:
