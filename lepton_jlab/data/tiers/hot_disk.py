@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,11 @@ def copies_of(where: str, asked: int | None = None, far: bool = False) -> Cache 
     limit = asked if asked is not None else disk.size if disk else 0
     if not limit:
         return None
-    folder = _folder(disk.folder if disk else None)
+    try:
+        folder = _folder(disk.folder if disk else None)
+    except OSError as error:  # nobody's training shall fail for it
+        warnings.warn(f"No copies are kept on the hot disk: {error}", stacklevel=2)
+        return None
     if not far and not pays(Path(where), folder, asked is not None):
         return None
     return Cache(folder, limit, importance_of(where), identity(where))

@@ -172,3 +172,10 @@ def test_before_an_object_store(dataset, bucket, say, tmp_path):
     opened.x[:]
     assert transfer(opened).hits == 0
     assert list(copies(overview())["datasets"]) == [str(dataset)]
+
+
+def test_a_hot_disk_that_cannot_be_written_costs_a_warning(dataset, say, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    say(f'[hot_disk]\nsize = "1MB"\nfolder = "{tmp_path / "file" / "fast"}"\n')
+    with pytest.warns(UserWarning, match="No copies are kept on the hot disk"):
+        assert np.array_equal(open_dataset(dataset).x[:], VALUES)
