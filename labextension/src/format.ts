@@ -22,6 +22,11 @@ export function rate(perSecond: number | null | undefined): string {
   return `${bytes(perSecond)}/s`;
 }
 
+/** `1 MB/s`, where two rates share a line. */
+export function roughRate(perSecond: number | null | undefined): string {
+  return rate(perSecond).replace(/[.]\d+/, '');
+}
+
 /** `34 %`, or a dash. */
 export function percent(value: number | null | undefined): string {
   return value === null || value === undefined ? '–' : `${value.toFixed(0)} %`;

@@ -7,6 +7,7 @@ export type Status = 'connecting' | 'live' | 'lost';
 
 type Handler = (data: any) => void;
 
+const UNASKED = 'error'; // comes by itself; the server has no such subscription
 const FIRST_WAIT = 500; // ms before the first attempt to connect again
 const LAST_WAIT = 15000;
 
@@ -36,16 +37,21 @@ export class Stream implements IDisposable {
   subscribe(topic: `run/${string}`, handler: (data: IRunEvent) => void): IDisposable;
   subscribe(topic: string, handler: Handler): IDisposable {
     const handlers = this._handlers.get(topic) ?? new Set();
-    if (handlers.size) {
-      this._send({ unsubscribe: [topic] }); // so that the full state comes again, for this one
-    }
+    const again = handlers.size > 0; // so that the full state comes once more, for this one
     this._handlers.set(topic, handlers.add(handler));
-    this._send({ subscribe: [topic] });
+    if (topic !== UNASKED) {
+      if (again) {
+        this._send({ unsubscribe: [topic] });
+      }
+      this._send({ subscribe: [topic] });
+    }
     return new DisposableDelegate(() => {
       handlers.delete(handler);
       if (!handlers.size && this._handlers.get(topic) === handlers) {
         this._handlers.delete(topic);
-        this._send({ unsubscribe: [topic] });
+        if (topic !== UNASKED) {
+          this._send({ unsubscribe: [topic] });
+        }
       }
     });
   }
@@ -72,7 +78,7 @@ export class Stream implements IDisposable {
     socket.onopen = () => {
       this._wait = FIRST_WAIT;
       this._set('live');
-      const topics = [...this._handlers.keys()];
+      const topics = [...this._handlers.keys()].filter(topic => topic !== UNASKED);
       if (topics.length) {
         this._send({ subscribe: topics });
       }

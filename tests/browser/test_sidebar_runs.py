@@ -118,12 +118,7 @@ def test_everything_comes_back_after_a_reload_and_a_restart_of_the_server(
     side = Sidebar(page)
     side.wait_for_run(run.id, "running")
     side.press("Data", side.section("data").locator("h3"))  # closed, and that is remembered
-    page.wait_for_function("""async () => {
-        const answer = await fetch(`${window.jupyterapp.serviceManager.serverSettings.baseUrl}` +
-            'lab/api/workspaces');
-        const saved = JSON.stringify(await answer.json());
-        return saved.includes('"open:data":false') && saved.includes('"current":"lepton-sidebar"');
-    }""")
+    wait_until(lambda: _kept(page, '"open:data":false', '"current":"lepton-sidebar"'))
     page.reload()
     page.wait_for_function("window.jupyterapp !== undefined")
     side.wait_for_run(run.id, "running")
@@ -137,3 +132,12 @@ def test_everything_comes_back_after_a_reload_and_a_restart_of_the_server(
     assert side.cluster(cluster.name).locator(".lps-Worker").count() == 2
     go_on.touch()
     side.wait_for_run(run.id, "done")
+
+
+def _kept(page: Any, *parts: str) -> bool:
+    """Tell whether the server has the state of the page, so that it can be loaded again."""
+    saved: str = page.evaluate("""async () => {
+        const { baseUrl } = window.jupyterapp.serviceManager.serverSettings;
+        return await (await fetch(`${baseUrl}lab/api/workspaces`)).text();
+    }""")
+    return all(part in saved.replace(": ", ":") for part in parts)

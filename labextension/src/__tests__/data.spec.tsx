@@ -36,6 +36,7 @@ it('shows sizes, samples and what a dataset is made of', async () => {
   const broken = { ...row, name: 'b.zarr', path: 'b.zarr', samples: null, error: 'b.zarr: torn.' };
   lab.answers['GET datasets'] = { datasets: [row, broken] };
   lab.answers['GET datasets/info?path=a.zarr'] = {
+    samples: 1200,
     arrays: [
       {
         name: 'x',
@@ -58,7 +59,7 @@ it('shows sizes, samples and what a dataset is made of', async () => {
   await user.click(await screen.findByRole('button', { name: /a\.zarr/ }));
   expect(await screen.findByAltText('Bag')).toBeTruthy();
   await screen.findByText('Deduplicated');
-  expect(view.textContent).toContain('1,200 samples');
+  expect(view.textContent).toContain('Samples1,200');
   expect(view.textContent).toContain('5.0×');
   expect(view.textContent).toContain('1200 × 8 float32 · blosc-zstd');
   expect(view.textContent).toContain('warm');

@@ -192,7 +192,7 @@ function facts(cluster: ICluster, trans: ITrans): string {
   } else {
     words.push(trans.__('no worker yet'));
   }
-  words.push(trans.__('stops after %1 idle', duration(cluster.idle_timeout)));
+  words.push(trans.__('idle stop %1', duration(cluster.idle_timeout)));
   return words.join(' · ');
 }
 

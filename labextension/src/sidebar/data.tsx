@@ -70,7 +70,7 @@ export function Data(): JSX.Element {
 
 const DatasetRow = React.memo(
   function DatasetRow(props: { row: IDatasetRow }): JSX.Element {
-    const { trans, memory } = useLepton();
+    const { memory } = useLepton();
     const { row } = props;
     const [open, setOpen] = useMemory(memory, `dataset:${row.path}`, false);
     const id = React.useId();
@@ -87,14 +87,10 @@ const DatasetRow = React.memo(
           <span className="lps-Row-title" title={row.path}>
             {row.name}
           </span>
-          {row.error ? (
+          {row.error && (
             <span className="lps-State lps-mod-failed" title={row.error}>
               <Icon name="warn" />
               <span className="lps-Hidden">{row.error}</span>
-            </span>
-          ) : (
-            <span className="lps-Muted">
-              {trans._n('%2 sample', '%2 samples', row.samples ?? 0, count(row.samples))}
             </span>
           )}
           <span className="lps-Row-figure">{bytes(row.stored_bytes)}</span>
@@ -199,12 +195,11 @@ function Sizes(props: { info: IDataset }): JSX.Element {
 }
 
 function facts(info: IDataset, trans: ITrans): [string, React.ReactNode][] {
-  const rows: [string, React.ReactNode][] = info.arrays
-    .slice(0, 4)
-    .map(array => [
-      array.name,
-      `${array.shape.join(' × ')} ${array.dtype} · ${codecs(array.codecs)}`
-    ]);
+  const rows: [string, React.ReactNode][] = [[trans.__('Samples'), count(info.samples)]];
+  for (const array of info.arrays.slice(0, 4)) {
+    const shape = array.shape.join(' × ');
+    rows.push([array.name, `${shape} ${array.dtype} · ${codecs(array.codecs)}`]);
+  }
   if (info.classes?.length) {
     const { classes } = info;
     rows.push([

@@ -5,7 +5,7 @@ import { LiveChart } from '../components/live-chart';
 import { Section } from '../components/section';
 import { Commands } from '../commands';
 import { useLepton, useMemory, useStore } from '../context';
-import { bytes, percent, rate } from '../format';
+import { bytes, percent, roughRate } from '../format';
 import type { ResourceHistory } from '../history';
 
 type Of = 'machine' | 'workers' | 'runs';
@@ -270,5 +270,5 @@ function rates(
   second: string,
   ...[one, two]: string[]
 ): string {
-  return `${one} ${rate(last(history, first))} · ${two} ${rate(last(history, second))}`;
+  return `${one} ${roughRate(last(history, first))} · ${two} ${roughRate(last(history, second))}`;
 }

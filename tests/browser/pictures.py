@@ -1,0 +1,111 @@
+"""Makes the pictures of the sidebar in docs/pictures: ``make pictures``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+PICTURES = HERE.parent.parent / "docs" / "pictures"
+WIDTHS = (1280, 1600)
+HEIGHT = 900
+TRIAL = """import math, random, time, lepton_jlab as lepton
+for step in range(24):
+    lepton.log(loss=math.exp(-step * lr * 20) + random.random() / 20)
+"""
+LONG = TRIAL + "time.sleep(600)"
+
+
+def make(folder: Path) -> None:
+    """Make a dataset and runs: some ended, one failed, two that run and one that waits."""
+    import numpy as np
+
+    import lepton_jlab as lepton
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 6, 600)
+    y, x = np.mgrid[:28, :28]
+    blobs = [np.exp(-((x - 6 - 3 * c) ** 2 + (y - 14) ** 2) / (20 + 4 * c)) for c in labels]
+    images = (220 * np.stack(blobs) + rng.integers(0, 30, (600, 28, 28))).astype("u1")
+    np.savez(folder / "blobs.npz", x=images[..., None], y=labels)
+    lepton.import_dataset(str(folder / "blobs.npz"), str(folder / "blobs.zarr"))
+    lepton.submit(TRIAL, name="trials", sweep={"lr": [0.001, 0.003, 0.01]}).wait(120)
+    lepton.submit("import numpy\nnumpy.zeros(4) @ numpy.zeros(5)", name="broken").wait(60)
+    lepton.submit(LONG, sweep={"lr": [0.002, 0.005, 0.02]})
+
+
+def take(browser: Any, lab: Any, views: dict[str, tuple[str, ...]]) -> None:
+    """Keep what each view looks like, a view being the sections that are open."""
+    from PIL import Image
+    from sidebar import Sidebar, theme
+
+    for width in WIDTHS:
+        page = browser.new_page(viewport={"width": width, "height": HEIGHT})
+        page.set_default_timeout(90_000)
+        page.goto(f"{lab.url}lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}")
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
+        page.wait_for_function("window.jupyterapp !== undefined")
+        page.evaluate("async () => { await window.jupyterapp.restored; }")
+        side = Sidebar(page)
+        for name, sections in views.items():
+            for heading in side.node.locator("[data-section] h3 button").all():
+                part = heading.get_attribute("aria-controls").removeprefix("lp-section-")
+                if (heading.get_attribute("aria-expanded") == "true") != (part in sections):
+                    heading.click()
+            for head in side.section("data").locator(".lps-Row-head[aria-expanded=false]").all():
+                head.click()
+            for look in ("Light", "Dark"):
+                theme(page, look)
+                page.mouse.move(width - 5, HEIGHT - 60)
+                page.wait_for_timeout(2500)  # pictures of samples and some seconds of curves
+                file = PICTURES / f"{name}-{width}-{look.lower()}.png"
+                page.screenshot(path=file)
+                with Image.open(file) as picture:  # a third of the bytes
+                    small = picture.convert("RGB").quantize(dither=Image.Dither.NONE)
+                small.save(file, optimize=True)
+        page.close()
+
+
+def main() -> None:
+    """Run a lab and a cluster of its own, and make the pictures."""
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        for name in ("DATA", "RUNTIME", "CONFIG"):
+            os.environ[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
+        os.environ["IPYTHONDIR"] = str(home / "ipython")
+        (home / "config").mkdir()
+        (home / "config/lepton_config.json").write_text('{"Settings": {"preload": []}}')
+        from conftest import CHROMIUM, FLAGS, Lab
+        from playwright.sync_api import sync_playwright
+
+        import lepton_jlab as lepton
+
+        lab = Lab(home, secrets.token_hex(16))
+        lab.root.mkdir()
+        news = home / "settings/@jupyterlab/apputils-extension"
+        news.mkdir(parents=True)
+        (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        lab.start()
+        PICTURES.mkdir(exist_ok=True)
+        everything = ("clusters", "runs", "data", "models", "resources")
+        try:
+            with sync_playwright() as play:
+                browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                take(browser, lab, {"empty": everything})
+                lepton.start_cluster(workers=2, threads=1)
+                make(lab.root)
+                views = {"sidebar": everything, "data": ("data",), "use": ("resources",)}
+                take(browser, lab, views)
+        finally:
+            for cluster in lepton.clusters():
+                cluster.stop(force=True)
+            lab.stop()
+
+
+if __name__ == "__main__":
+    main()
