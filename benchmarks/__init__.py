@@ -18,6 +18,7 @@ GROUPS = (
     "decoders",
     "training_data",
     "server",
+    "lab",
     "cleaning",
     "labelling",
     "offline",
