@@ -76,7 +76,6 @@ class Page {
   // ---- what comes from the labels
 
   take(answer) {
-    const classes = JSON.stringify(this.state?.classes);
     this.state = answer.state;
     const queue = answer.reordered ? [] : this.queue;
     const shown = [...queue, ...this.past, this.current].filter(Boolean);
@@ -85,9 +84,7 @@ class Page {
       this.queue = [];
     }
     this.queue.push(...answer.samples.filter(s => !known.has(s.sample)));
-    if (classes !== JSON.stringify(answer.state.classes)) {
-      this.drawClasses();
-    }
+    this.drawClasses();
     this.drawProgress();
   }
 
