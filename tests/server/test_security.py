@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from .conftest import Server
 
 pytestmark = pytest.mark.integration
 
-FILLED = {"name": "nobody", "id": "r999999"}
+FILLED = defaultdict(lambda: "nobody", id="r999999")  # what stands in a path
 ESCAPES = (
     "../secret.npy",
     "inner/../../secret.npy",
@@ -31,7 +32,7 @@ ESCAPES = (
     "file:///etc/passwd",
     "inner/\0/../../secret.npy",
 )
-EVERY = [(route.method, route.path.format(**FILLED)) for route in ROUTES]
+EVERY = [(route.method, route.path.format_map(FILLED)) for route in ROUTES]
 EVERY += [
     ("GET", EVENTS.removeprefix(f"{BASE}/")),
     ("GET", f"{DASK.removeprefix(f'{BASE}/')}/nobody/status"),
@@ -143,6 +144,17 @@ def paths_of(route: Route) -> Iterator[tuple[str, str]]:
             yield "body", name
 
 
+def harmless(schema: dict[str, Any]) -> Any:
+    """Return something that a required field of a body takes."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return harmless(schema["anyOf"][0])
+    return {"integer": schema.get("minimum", 1), "boolean": False, "array": []}.get(
+        schema.get("type"), "kept"
+    )
+
+
 TAKING = [(route, part, name) for route in ROUTES for part, name in paths_of(route)]
 
 
@@ -156,13 +168,15 @@ def test_no_path_leaves_the_folder(server, route, part, name, escape):
     link = server.root / "link"
     if not link.is_symlink():
         link.symlink_to(server.root.parent)
-    path = route.path.format(**FILLED)
+    path = route.path.format_map(FILLED)
     headers = {"Authorization": f"token {server.token}"}
     if part == "query":
-        got = requests.get(server.api + path, {name: escape}, headers=headers, timeout=30)
+        query = dict.fromkeys(route.needed, "kept") | {name: escape}
+        got = requests.get(server.api + path, query, headers=headers, timeout=30)
     else:
-        needed = {"source": "inner", "path": "new.zarr", "name": "kept", "run": "r1"}
-        body: dict[str, Any] = {key: needed[key] for key in route.body.get("required", ())}
+        body = {
+            key: harmless(route.body["properties"][key]) for key in route.body.get("required", ())
+        }
         if name == "sample.path":
             body["sample"] = {"path": escape}
         else:
@@ -171,7 +185,7 @@ def test_no_path_leaves_the_folder(server, route, part, name, escape):
             route.method, server.api + path, data=json.dumps(body), headers=headers, timeout=30
         )
     if escape.startswith(("%2e", "..%2f")):  # not decoded twice: an odd name, inside
-        assert got.status_code in (202, 400, 404)
+        assert got.status_code in (200, 202, 400, 404)
     else:
         assert got.status_code == 400, got.text
         assert re.search("not inside the server's folder|addresses begin with", got.text)
