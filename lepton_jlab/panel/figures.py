@@ -95,7 +95,7 @@ def _pieces(values: Values, step: float, width: int) -> list[list[tuple[float, f
 
 
 def _line(piece: Sequence[tuple[float, float]], top: float, colour: str, height: int) -> str:
-    spots = [(x, height - 1 - min(y / top, 1.0) * (height - 3)) for x, y in piece]
+    spots = [(x, height - 1 - min(max(y / top, 0.0), 1.0) * (height - 3)) for x, y in piece]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
     return (
         f'<path d="M{spots[0][0]:.1f} {height}L{path}L{spots[-1][0]:.1f} {height}Z" '
