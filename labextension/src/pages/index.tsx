@@ -102,21 +102,24 @@ export function registerLinks(lepton: ILepton, router: IRouter): void {
   commands.addCommand(FOLLOW, {
     label: lepton.trans.__('Follow a link to a Lepton page'),
     describedBy: { args: described(['path', 'search', 'hash']) },
-    execute: async given => {
+    execute: given => {
       const location = given as unknown as IRouter.ILocation;
       const search = new URLSearchParams(location.search ?? '');
       const page = parsePage(search.get('lepton') ?? '');
       if (!page) {
         return;
       }
-      await restored; // else the layout that comes back would cover it
-      search.delete('lepton');
-      const rest = search.toString();
-      // Out of the address: a reload restores the layout, it does not open the page again.
-      router.navigate(`${location.path}${rest ? `?${rest}` : ''}${location.hash ?? ''}`, {
-        skipRouting: true
+      // Afterwards, else the layout that comes back would cover it. Not awaited: the layout itself
+      // waits until all that routes to do is done.
+      void restored.then(() => {
+        search.delete('lepton');
+        const rest = search.toString();
+        // Out of the address: a reload restores the layout, it does not open the page again.
+        router.navigate(`${location.path}${rest ? `?${rest}` : ''}${location.hash ?? ''}`, {
+          skipRouting: true
+        });
+        void commands.execute(OPEN, { ...page });
       });
-      await commands.execute(OPEN, { ...page });
     }
   });
   router.register({ command: FOLLOW, pattern: /[?&]lepton=[^&]+/, rank: 10 });
