@@ -16,6 +16,7 @@ const HEIGHT = 280;
 const TOP = 30;
 const BOTTOM = 14;
 const SIDE = 56;
+const SNAP = 0.04; // of an axis: who ends this near to its end means the end
 
 export function Parallel(props: {
   axes: IAxis[];
@@ -48,7 +49,7 @@ export function Parallel(props: {
       .getElementById(plotId.current)!
       .getBoundingClientRect();
     const share = 1 - (event.clientY - top - TOP) / (HEIGHT - TOP - BOTTOM);
-    return Math.min(1, Math.max(0, share));
+    return share < SNAP ? 0 : share > 1 - SNAP ? 1 : share;
   };
   const plotId = React.useRef(`lepton-parallel-${Math.random().toString(36).slice(2)}`);
   const lines = [...props.strands].sort(

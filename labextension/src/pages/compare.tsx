@@ -544,6 +544,11 @@ function Overlay(props: {
       }))
     ];
   }, [histories, ids, props.metric, props.across, props.look]);
+  if (!drawn.length) {
+    return (
+      <Empty>{trans.__('No run is drawn: none is ticked, or none passes the filters.')}</Empty>
+    );
+  }
   if (!curves.length) {
     return (
       <Empty>

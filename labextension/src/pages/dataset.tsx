@@ -38,8 +38,8 @@ export function DatasetPage(props: { path: string }): JSX.Element {
             {dataset && (
               <span className="lp-Head-name">
                 {trans._n(
-                  '%1 sample',
-                  '%1 samples',
+                  '%2 sample',
+                  '%2 samples',
                   sampleCount(dataset),
                   count(sampleCount(dataset))
                 )}

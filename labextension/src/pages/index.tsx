@@ -1,6 +1,7 @@
 /** The pages of the main area: one widget per thing, opened by command or link, restored. */
 import { IRouter } from '@jupyterlab/application';
 import { WidgetTracker } from '@jupyterlab/apputils';
+import { UUID } from '@lumino/coreutils';
 import * as React from 'react';
 import { CATEGORY, Commands, ILepton } from '../commands';
 import { leptonIcon } from '../icon';
@@ -47,7 +48,12 @@ export function registerPages(lepton: ILepton): void {
       }
     });
 
-  command(OPEN, trans.__('Open a Lepton page'), ['kind', 'key'], given => given as IPageArgs);
+  command(
+    OPEN,
+    trans.__('Open a Lepton page'),
+    ['kind', 'key', 'place'],
+    given => given as IPageArgs
+  );
   command(Commands.openRun, trans.__('Open run'), ['id'], ({ id }) =>
     id && String(id).startsWith('s')
       ? { kind: 'compare', key: String(id) }
@@ -91,7 +97,7 @@ export function registerPages(lepton: ILepton): void {
     void restorer.restore(tracker, {
       command: OPEN,
       args: widget => ({ ...widget.args }),
-      name: widget => `${widget.args.kind}:${widget.args.key}`
+      name: widget => widget.args.place ?? ''
     });
   }
 }
@@ -172,7 +178,10 @@ function create(lepton: ILepton, args: IPageArgs, tracker: WidgetTracker<PageWid
         return <ResourcesPage />;
     }
   };
-  const widget: PageWidget = new PageWidget(new Page(lepton, draw), args);
+  const widget: PageWidget = new PageWidget(new Page(lepton, draw), {
+    place: UUID.uuid4(),
+    ...args
+  });
   widget.id = `lepton-${args.kind}-${counter++}`;
   entitle();
   void tracker.add(widget);

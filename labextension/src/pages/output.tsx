@@ -183,7 +183,7 @@ export function Output(props: {
         <span className="lp-Dim">
           {props.replaying
             ? trans.__('loading… %1 lines', count(lines))
-            : trans._n('%1 line', '%1 lines', lines, count(lines))}
+            : trans._n('%2 line', '%2 lines', lines, count(lines))}
         </span>
         <div className="lp-Block-actions">
           <input
@@ -336,10 +336,10 @@ function Rich(props: {
     if (!box) {
       return;
     }
+    const drawn = picture ? null : draw(data, metadata);
     if (!picture) {
-      const drawn = draw(data, metadata);
       if (drawn) {
-        box.replaceChildren(drawn);
+        box.replaceChildren(drawn.node);
       } else {
         const text = document.createElement('pre');
         text.textContent = String(joined(data['text/plain']) ?? '');
@@ -349,7 +349,10 @@ function Rich(props: {
     const measure = () => props.onHeight(Math.ceil(box.getBoundingClientRect().height));
     const observer = new ResizeObserver(measure);
     observer.observe(box);
-    return () => observer.disconnect();
+    return () => {
+      observer.disconnect();
+      drawn?.dispose();
+    };
   }, [props.block, props.revision]);
   const alt = String(joined(data['text/plain']) ?? '');
   return (

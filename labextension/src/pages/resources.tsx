@@ -9,29 +9,11 @@ import { useLepton, useStore } from '../context';
 import type { ResourceHistory, Values } from '../history';
 import { Empty, IColumn, ISorting, Section, SortTable } from './parts';
 import { useResources } from './resourcefeed';
+import { buckets, IWindow, RANGES, windowOf } from './ranges';
 import { bytes, percent, tick } from './words';
 
-export const RANGES = [1, 5, 15, 60]; // minutes
 const POINTS = 360; // of a curve, at most
 const SPARK = 60; // of a sparkline
-
-/** The part of a history that a range shows. */
-export interface IWindow {
-  from: number;
-  to: number;
-  begin: number;
-  times: number[];
-}
-
-export function windowOf(times: readonly number[], minutes: number): IWindow {
-  const to = times.length ? times[times.length - 1] : Date.now() / 1000;
-  const from = to - minutes * 60;
-  let begin = times.findIndex(t => t >= from);
-  if (begin < 0) {
-    begin = times.length;
-  }
-  return { from, to, begin, times: times.slice(begin) };
-}
 
 export function ResourcesPage(): JSX.Element {
   const { trans } = useLepton();
@@ -220,32 +202,6 @@ function Chart(
       />
     </figure>
   );
-}
-
-/** Columns that share their x, thinned together: the highest value of each stretch is kept. */
-export function buckets(
-  times: readonly number[],
-  columns: readonly Values[],
-  most: number
-): [number[], Values[]] {
-  const n = times.length;
-  const x: number[] = [];
-  const ys: Values[] = columns.map(() => []);
-  for (let k = 0; k < most; k++) {
-    const [from, to] = [Math.floor((k * n) / most), Math.floor(((k + 1) * n) / most)];
-    x.push(times[to - 1]);
-    columns.forEach((column, c) => {
-      let high: number | null = null;
-      for (let i = from; i < to; i++) {
-        const v = column[i];
-        if (typeof v === 'number' && (high === null || v > high)) {
-          high = v;
-        }
-      }
-      ys[c].push(high);
-    });
-  }
-  return [x, ys];
 }
 
 function Gpus({ resources, shown }: IPart): JSX.Element {

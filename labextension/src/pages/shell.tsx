@@ -18,6 +18,8 @@ export interface IPageArgs {
   kind: Kind;
   /** What the page is about: an id, several with commas, a path, a name; "" for resources. */
   key: string;
+  /** Under which its place in the layout is kept; `key` may change. */
+  place?: string;
 }
 
 export class Page extends ReactWidget {
@@ -101,7 +103,7 @@ function surroundings(lepton: ILepton): ISurroundings {
       const renderer = rendermime.createRenderer(type);
       // Not trusted: what a run displayed may come from its data.
       void renderer.renderModel(new MimeModel({ data, metadata, trusted: false }));
-      return renderer.node;
+      return renderer;
     },
     link: page =>
       URLExt.join(location.origin, PageConfig.getOption('baseUrl'), 'lab') +

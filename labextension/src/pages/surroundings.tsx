@@ -7,9 +7,14 @@ export interface ISurroundings {
   /** Ask for one line of text; null when the person changed their mind. */
   ask(title: string, label: string, text?: string): Promise<string | null>;
   /** Draw a MIME bundle as JupyterLab does in a notebook; null: it cannot. */
-  draw(data: Record<string, any>, metadata: Record<string, any>): HTMLElement | null;
+  draw(data: Record<string, any>, metadata: Record<string, any>): IDrawn | null;
   /** The address that opens a page: `run:r17`. */
   link(page: string): string;
+}
+
+export interface IDrawn {
+  node: HTMLElement;
+  dispose(): void;
 }
 
 export const Surroundings = React.createContext<ISurroundings>({
