@@ -108,6 +108,8 @@ export function Output(props: {
   revision: number;
   replaying: boolean;
   running: boolean;
+  /** The traceback is shown elsewhere on the page. */
+  withoutTraceback: boolean;
 }): JSX.Element {
   const { trans } = useLepton();
   const box = React.useRef<HTMLDivElement>(null);
@@ -119,10 +121,12 @@ export function Output(props: {
   const [tall, setTall] = React.useState(false);
   const [query, setQuery] = React.useState('');
   const [at, setAt] = React.useState(0);
-  const { blocks } = props.transcript;
+  const blocks = props.transcript.blocks.filter(
+    block => !(props.withoutTraceback && block.kind === 'text' && block.isTraceback)
+  );
   const [placed, total] = React.useMemo(
     () => stack(blocks, heights.current),
-    [props.revision, measured]
+    [props.revision, props.withoutTraceback, measured]
   );
   const matches = React.useMemo(() => find(blocks, query), [query, query && props.revision]);
 

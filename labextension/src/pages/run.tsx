@@ -69,6 +69,7 @@ export function RunPage(props: {
             revision={feed.revision.output}
             replaying={feed.replaying}
             running={running}
+            withoutTraceback={!!run.error}
           />
           <Fold
             title={trans.__('Code')}

@@ -18,6 +18,8 @@ export interface ITextBlock {
   kind: 'text';
   id: number;
   terminal: Terminal;
+  /** It is the traceback of what ended the run. */
+  isTraceback: boolean;
 }
 
 export interface IRichBlock {
@@ -84,7 +86,7 @@ export class Transcript {
     if (message.type === 'text') {
       this._terminal().feed(message.text ?? '', message.stream === 'stderr');
     } else if (message.type === 'error') {
-      this._terminal().feed((message.traceback ?? []).join('\n') + '\n');
+      this._newTerminal(true).feed((message.traceback ?? []).join('\n') + '\n');
     } else {
       this._display(message);
     }
@@ -92,11 +94,12 @@ export class Transcript {
 
   private _terminal(): Terminal {
     const last = this.blocks[this.blocks.length - 1];
-    if (last?.kind === 'text') {
-      return last.terminal;
-    }
+    return last?.kind === 'text' && !last.isTraceback ? last.terminal : this._newTerminal(false);
+  }
+
+  private _newTerminal(isTraceback: boolean): Terminal {
     const terminal = new Terminal();
-    this.blocks.push({ kind: 'text', id: this._id++, terminal });
+    this.blocks.push({ kind: 'text', id: this._id++, terminal, isTraceback });
     return terminal;
   }
 

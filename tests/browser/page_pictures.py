@@ -1,0 +1,126 @@
+"""Makes the pictures of every page, in both themes and two widths, in docs/pictures.
+
+python tests/browser/page_pictures.py
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+PICTURES = HERE.parent.parent / "docs" / "pictures"
+WIDTHS = (1280, 1600)
+HEIGHT = 1000
+SWEEP = {"lr": [0.1, 0.01, 0.001, 0.0001], "units": [16, 64, 128]}
+TRIAL = """
+import math, random, lepton_jlab as lepton
+random.seed(f"{lr} {units}")
+print("training with", lr, units)
+for epoch in range(1, 25):
+    loss = 2.2 * math.exp(-epoch / (4 + units / 16)) + abs(math.log10(lr) + 2.3) / 8
+    loss += random.random() / 25
+    lepton.log(loss=loss, val_loss=1.1 * loss, accuracy=1 - loss / 3, step=epoch)
+    print(f"\\repoch {epoch} of 24 \\x1b[32m{'━' * epoch}\\x1b[0m", end="")
+model = {"weights": [1.0] * 5000}
+"""
+BROKEN = """import numpy as np
+
+def normalise(images, mean):
+    return images - mean
+
+images = np.zeros((4, 28, 28))
+normalise(images, np.zeros(7))"""
+
+
+def make(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Make runs and a dataset; return the command of each page by the name of its picture."""
+    import numpy as np
+
+    import lepton_jlab as lepton
+    from lepton_jlab.data.storage import snapshot
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 6, 600)
+    y, x = np.mgrid[:28, :28]
+    blobs = [np.exp(-((x - 6 - 3 * c) ** 2 + (y - 14) ** 2) / (20 + 4 * c)) for c in labels]
+    images = (220 * np.stack(blobs) + rng.integers(0, 30, (600, 28, 28))).astype("u1")
+    np.savez(folder / "blobs.npz", x=images[..., None], y=labels)
+    lepton.import_dataset(str(folder / "blobs.npz"), str(folder / "blobs.zarr"))
+    snapshot(folder / "blobs.zarr", "first")
+    trials = lepton.submit(TRIAL, name="trials", sweep=SWEEP, pull=["model"]).wait(120)
+    broken = lepton.submit(BROKEN, name="broken").wait(60)
+    return {
+        "run": ("lepton:open-run", {"id": trials[3].id}),
+        "failed-run": ("lepton:open-run", {"id": broken.id}),
+        "comparison": ("lepton:open-comparison", {"ids": [trials.id]}),
+        "resources": ("lepton:open-resources", {}),
+        "dataset": ("lepton:open-dataset", {"path": "blobs.zarr"}),
+    }
+
+
+def take(browser: Any, lab: Any, pages: dict[str, tuple[str, dict[str, Any]]]) -> None:
+    """Open each page in each width and theme, and keep what it looks like."""
+    from PIL import Image
+    from sidebar import command, theme
+
+    for width in WIDTHS:
+        page = browser.new_page(viewport={"width": width, "height": HEIGHT})
+        page.set_default_timeout(90_000)
+        page.goto(f"{lab.url}lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}")
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
+        page.evaluate("async () => { await window.jupyterapp.restored; }")
+        command(page, "application:toggle-left-area")
+        for look in ("Light", "Dark"):
+            theme(page, look)
+            for name, (opening, arguments) in pages.items():
+                command(page, opening, arguments)
+                view = page.locator(".jp-MainAreaWidget:not(.lm-mod-hidden) .lp-Page")
+                view.locator(".lp-Block").first.wait_for()
+                view.locator(".lp-Empty", has_text="…").first.wait_for(state="detached")
+                page.wait_for_timeout(1500)  # charts and pictures of samples are drawn
+                file = PICTURES / f"{name}-{width}-{look.lower()}.png"
+                page.screenshot(path=file)
+                with Image.open(file) as picture:  # a third of the bytes
+                    picture.convert("RGB").quantize(dither=Image.Dither.NONE).save(
+                        file, optimize=True
+                    )
+        page.close()
+
+
+def main() -> None:
+    """Run a lab and a cluster of its own, and make the pictures."""
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        for name in ("DATA", "RUNTIME", "CONFIG"):
+            os.environ[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
+        os.environ["IPYTHONDIR"] = str(home / "ipython")
+        from conftest import CHROMIUM, FLAGS, Lab
+        from playwright.sync_api import sync_playwright
+
+        import lepton_jlab as lepton
+
+        lab = Lab(home, secrets.token_hex(16))
+        lab.root.mkdir()
+        news = home / "settings/@jupyterlab/apputils-extension"
+        news.mkdir(parents=True)
+        (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        lab.start()
+        cluster = lepton.start_cluster(workers=2, threads=1)
+        PICTURES.mkdir(exist_ok=True)
+        try:
+            with sync_playwright() as play:
+                browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                take(browser, lab, make(lab.root))
+        finally:
+            cluster.stop(force=True)
+            lab.stop()
+
+
+if __name__ == "__main__":
+    main()
