@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import threading
@@ -71,7 +70,7 @@ def measure(rounds: int, quick: bool) -> Result:
         def sampling() -> float:
             command = [sys.executable, "-c", _SAMPLER, str(span)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            return float(done.stdout) / span / 2 * 100
+            return float(done.stdout) / span / 2
 
         def free() -> float:
             return _slowest(url, token, 2 if quick else 20)
@@ -94,11 +93,11 @@ def measure(rounds: int, quick: bool) -> Result:
         run.cancel(force=True)
     return Result(
         [
-            Figure(_SERVER, median_of(samples, _SERVER), "%", at_most=3),
-            Figure(_ALONE, median_of(samples, _ALONE), "%"),
-            Figure(_SAMPLING, median_of(samples, _SAMPLING), "%", at_most=0.5),
-            Figure(_HANGING, median_of(samples, _HANGING), "ms", at_most=50),
-            Figure(_FREE, median_of(samples, _FREE), "ms"),
+            Figure(_SERVER, 100 * median_of(samples, _SERVER), "%", at_most=3),
+            Figure(_ALONE, 100 * median_of(samples, _ALONE), "%"),
+            Figure(_SAMPLING, 100 * median_of(samples, _SAMPLING), "%", at_most=0.5),
+            Figure(_HANGING, 1000 * median_of(samples, _HANGING), "ms", at_most=50),
+            Figure(_FREE, 1000 * median_of(samples, _FREE), "ms"),
         ],
         samples,
     )
@@ -175,21 +174,20 @@ def _pages(url: str, token: str) -> Iterator[None]:
 
 
 def _share(process: psutil.Process, span: float) -> float:
-    """Return the share of a core that a process takes for `span` seconds, in percent."""
+    """Return the processor seconds a second that a process takes, over `span` seconds."""
     before = sum(process.cpu_times()[:2])
     time.sleep(span)
-    return 100 * (sum(process.cpu_times()[:2]) - before) / span
+    return (sum(process.cpu_times()[:2]) - before) / span
 
 
 def _slowest(url: str, token: str, times: int) -> float:
-    """Return the p95 of requests to several routes, in milliseconds; each route in turn."""
+    """Return the p95 of requests to several routes, in seconds; each route in turn."""
     taken = []
     for _ in range(times):
         for path in _REQUESTS:
             begun = time.perf_counter()
             _ask(url, token, path)
-            taken.append(1000 * (time.perf_counter() - begun))
-    assert statistics.median(taken) < 5000
+            taken.append(time.perf_counter() - begun)
     return percentile(taken, 95)
 
 
