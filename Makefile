@@ -52,8 +52,9 @@ format: setup         ## put files into the style
 	$(BIN)/ruff format .
 	cd labextension && jlpm format
 
-pictures: setup       ## the pictures of docs/lab.md
+pictures: setup       ## the pictures of docs/lab.md and docs/pages.md
 	$(BIN)/python -m tests.browser.pictures
+	$(BIN)/python tests/browser/page_pictures.py
 
 bench: setup          ## all figures of docs/performance.md (half an hour, on a quiet machine)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

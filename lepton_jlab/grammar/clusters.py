@@ -1,0 +1,78 @@
+"""The words of clusters."""
+
+from __future__ import annotations
+
+from lepton_jlab.grammar.words import (
+    CLUSTER,
+    FORCE,
+    OUT,
+    Command,
+    argument,
+    command,
+    option,
+    switch,
+)
+from lepton_jlab.readers import ENGINES, engine, positive, whole
+
+COMMANDS: tuple[Command, ...] = (
+    command(
+        "cluster start",
+        "Start a cluster that outlives the kernel: GPUs if there are any, else the CPU cores.",
+        option("--name", help="what to call it (default: after its engine)"),
+        option(
+            "--engine",
+            help="auto, local, cuda, or the address of a scheduler that runs already",
+            metavar="|".join((*ENGINES, "ADDRESS")),
+            read=engine,
+            default="auto",
+            choices=ENGINES,
+        ),
+        option("--workers", metavar="N", help="how many (default: one per device)", read=positive),
+        option("--threads", metavar="N", help="threads of each worker", read=positive),
+        option("--memory", metavar="SIZE", help="memory of each worker: 4GiB"),
+        option(
+            "--idle-timeout",
+            metavar="T",
+            help="it stops by itself after this time without a run (default: 1h)",
+        ),
+        option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),
+        option("--tls-cert", metavar="FILE", help="certificate for ADDRESS", completes="file"),
+        option("--tls-key", metavar="FILE", help="key for ADDRESS", completes="file"),
+        OUT,
+    ),
+    command("cluster list", "List the clusters that run."),
+    command(
+        "cluster use",
+        "Make a cluster the one that this notebook uses.",
+        argument("NAME", help="which cluster", completes="cluster"),
+        OUT,
+        places=("line",),
+        elsewhere="each call in a terminal stands alone; give --cluster NAME where it is needed",
+    ),
+    command(
+        "cluster info",
+        "Show a cluster: its workers, their devices, what each is doing.",
+        argument("NAME", help="which (default: the one in use)", count="?", completes="cluster"),
+        OUT,
+    ),
+    command(
+        "cluster scale",
+        "Give a cluster another number of workers.",
+        argument("N", help="how many workers", read=whole),
+        CLUSTER,
+        FORCE,
+    ),
+    command(
+        "cluster stop",
+        "Stop a cluster; with -f also when runs are active or queued.",
+        argument(
+            "NAME",
+            help="which (default: the one in use)",
+            count="?",
+            completes="cluster",
+            excludes="which",
+        ),
+        switch("--all", help="every cluster of yours", excludes="which"),
+        FORCE,
+    ),
+)
