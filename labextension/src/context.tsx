@@ -21,6 +21,8 @@ export interface IViewContext {
 }
 
 export interface IMemory {
+  /** Until then it remembers nothing of what was before a reload. */
+  readonly ready: Promise<void>;
   get(key: string): unknown;
   set(key: string, value: any): void;
 }

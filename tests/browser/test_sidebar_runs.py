@@ -11,6 +11,7 @@ from notebook import Notebook
 from sidebar import Sidebar, command, faults, theme
 
 import lepton_jlab as lepton
+from lepton_jlab.runs import records
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.usefixtures("light")]
 
@@ -20,6 +21,20 @@ for step in range(6):
 while not pathlib.Path("go-on").exists():
     time.sleep(0.02)
 print("going on")"""
+
+
+@pytest.fixture(scope="module")
+def lab(no_older_records: None, lab: Any) -> Any:
+    """A lab that nobody has used yet."""
+    return lab
+
+
+@pytest.fixture(scope="module")
+def no_older_records() -> None:
+    """Forget the runs of the tests before."""
+    with records._database() as database:
+        database.execute("DELETE FROM runs")
+        database.execute("DELETE FROM submissions")
 
 
 def test_a_person_who_has_read_nothing_starts_runs_cancels_and_stops(page: Any, lab: Any) -> None:

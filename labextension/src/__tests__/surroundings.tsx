@@ -46,6 +46,7 @@ export class Surroundings {
       trans,
       execute: (command, args) => void this.commands.push([command, args]),
       memory: {
+        ready: Promise.resolve(),
         get: key => this.memory.get(key),
         set: (key, value) => void this.memory.set(key, value)
       }

@@ -1,6 +1,6 @@
 /** The page on which samples are labelled: the one that notebooks show, over REST. */
 import * as React from 'react';
-import { useLepton, useMemory } from '../context';
+import { useLepton } from '../context';
 import { useLoaded } from './loaded';
 import { Empty, Fault } from './parts';
 
@@ -12,9 +12,9 @@ const NOBODY: Request = {};
 export function LabelPage(props: { path: string }): JSX.Element {
   const { api, memory, trans } = useLepton();
   const { path } = props;
-  const [begun, setBegun] = useMemory<Request | null>(memory, `label:${path}`, null);
+  const [how, setHow] = React.useState<Request | null>(null);
   const [known, fault, reload] = useLoaded(
-    () => Promise.all([api.labelling(path), api.dataset(path)]),
+    () => Promise.all([api.labelling(path), api.dataset(path), memory.ready]),
     [path]
   );
   if (fault) {
@@ -28,12 +28,17 @@ export function LabelPage(props: { path: string }): JSX.Element {
     return <Empty>{trans.__('Loading %1…', path)}</Empty>;
   }
   const [{ labels }, dataset] = known;
+  const begun = how ?? (memory.get(`label:${path}`) as Request | undefined);
+  const begin = (chosen: Request) => {
+    memory.set(`label:${path}`, chosen);
+    setHow(chosen);
+  };
   return (
     <div className="lp-Page-body">
       {labels || begun ? (
         <Labelling path={path} how={begun ?? NOBODY} />
       ) : (
-        <Begin classes={dataset.classes ?? []} onBegin={setBegun} />
+        <Begin classes={dataset.classes ?? []} onBegin={begin} />
       )}
     </div>
   );

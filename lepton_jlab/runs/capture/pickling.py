@@ -116,8 +116,15 @@ class NotebookPickler(cloudpickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """Reduce functions and classes as cloudpickle does, and a few things that it does not."""
+        if isinstance(obj, types.CodeType):  # since 3.1.2 cloudpickle forgets the file, and so
+            make, parts = self.dispatch_table[types.CodeType](obj)  # tracebacks the text
+            return make, tuple(obj.co_filename if _is_nowhere(p) else p for p in parts)
         reduced = super().reducer_override(obj)
         return reduce(obj, self._namespace) if reduced is NotImplemented else reduced
+
+
+def _is_nowhere(part: Any) -> bool:
+    return isinstance(part, str) and part == "<dynamic-code>"
 
 
 class _Scout(NotebookPickler):

@@ -171,7 +171,8 @@ def test_undo(dataset, home, bucket, objects, keep):
     inode = dataset.stat().st_ino
     move(dataset, "cold", keep=keep)
     assert undo(dataset).tier == "warm"
-    assert (dataset.stat().st_ino == inode) is keep
+    if keep:  # the very folder; a new one may get the number of the old one by chance
+        assert dataset.stat().st_ino == inode
     assert np.array_equal(open_dataset(dataset).x[:], VALUES)
     assert objects() == []
     assert names(home) == ["a.zarr"]

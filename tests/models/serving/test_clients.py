@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conditions import alive, wait_gone
+from conditions import alive, wait_gone, wait_until
 
 import lepton_jlab as lepton
 from lepton_jlab.errors import DataError, NotFoundError, UsageError
@@ -266,6 +266,8 @@ def test_when_it_is_killed_its_workers_end_and_its_file_is_cleared(client):
     psutil.Process(info["pid"]).kill()
     wait_gone([info["pid"], *info["worker_pids"]])
     assert not any(alive(pid) for pid in info["worker_pids"])
+    # The kernel takes a killed process apart for some milliseconds after it is a zombie.
+    wait_until(lambda: "shapes" not in [one.name for one in lepton.endpoints()])
     with pytest.raises(NotFoundError, match="%lepton model deploy shapes"):
         lepton.endpoint("shapes")
     assert not ENDPOINTS.path_of("shapes").exists()
