@@ -177,5 +177,12 @@ def test_the_page_of_the_lab_labels_too(page: Any, lab: Any, photos: Path) -> No
     if folder := os.environ.get("LEPTON_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/label-page.png")
     assert open_labels(lab.root / "others.zarr").by("ann") == {0: 0, 1: 1, 2: 0}
+    wait_until(lambda: '"annotator":"ann"' in kept(lab) and '"kind":"label","key":' in kept(lab))
     page.reload()
     page.locator(".lepton-label .line", has_text="Sample 3").wait_for()
+
+
+def kept(lab: Any) -> str:
+    """Return what JupyterLab has kept of its layout and of what the page remembers."""
+    files = (lab.root.parent / "workspaces").glob("*.jupyterlab-workspace")
+    return "".join(file.read_text() for file in files).replace(" ", "")

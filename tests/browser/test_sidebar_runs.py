@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import nbformat
@@ -11,6 +12,7 @@ from notebook import Notebook
 from sidebar import Sidebar, command, faults, theme
 
 import lepton_jlab as lepton
+from lepton_jlab.config import data_folder
 from lepton_jlab.runs import records
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.usefixtures("light")]
@@ -35,6 +37,8 @@ def no_older_records() -> None:
     with records._database() as database:
         database.execute("DELETE FROM runs")
         database.execute("DELETE FROM submissions")
+        database.execute("DELETE FROM sqlite_sequence")  # the next run is r1 again
+    shutil.rmtree(data_folder() / "runs", ignore_errors=True)
 
 
 def test_a_person_who_has_read_nothing_starts_runs_cancels_and_stops(page: Any, lab: Any) -> None:
