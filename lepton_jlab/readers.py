@@ -8,10 +8,10 @@ import keyword
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from lepton_jlab.errors import suggestion
+from lepton_jlab.cluster.options import ENGINES
+from lepton_jlab.errors import UsageError, suggestion
 
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
-ENGINES = ("auto", "local", "cuda")
 
 
 def whole(text: str) -> int:
@@ -61,6 +61,16 @@ def engine(text: str) -> str:
             f"tls://host:8786.{suggestion(text, ENGINES)}"
         )
     return text
+
+
+def span(text: str) -> tuple[int, int]:
+    """Read the fewest and the most workers: ``0..8``."""
+    from lepton_jlab.cluster.plan import parse_span
+
+    try:
+        return parse_span(text, "")
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error).strip()) from None
 
 
 def sweep(text: str) -> tuple[str, list[Any]]:

@@ -42,6 +42,10 @@ export interface IClusterPlan {
   tls_ca?: string;
   tls_cert?: string;
   tls_key?: string;
+  adapt?: string;
+  place?: string;
+  /** What belongs to one engine only. */
+  options?: Record<string, unknown>;
 }
 
 export type RunState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'lost';

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.channel import Channel, security_of
-from lepton_jlab.cluster.plan import make_plan
+from lepton_jlab.cluster.plan import Plan, make_plan
 from lepton_jlab.cluster.start import log_of, start_host
 from lepton_jlab.errors import ClusterError, LeptonError, NotFoundError
 
@@ -105,7 +104,10 @@ def start_cluster(
     tls_ca: str | None = None,
     tls_cert: str | None = None,
     tls_key: str | None = None,
+    adapt: str | Sequence[int] | None = None,
+    place: str | None = None,
     progress: Callable[[str], None] | None = None,
+    **options: Any,
 ) -> Cluster:
     """Start a cluster in a process of its own and use it here.
 
@@ -126,8 +128,16 @@ def start_cluster(
         The host stops itself after this time without a run, ``"1h"`` or seconds.
     tls_ca, tls_cert, tls_key : str, optional
         Files for a ``tls://`` address.
+    adapt : str or sequence of int, optional
+        The fewest and the most workers, ``"0..8"`` or ``(0, 8)``: there are as many as runs wait
+        for.
+    place : str, optional
+        A label for the place where the workers are, such as ``"edge"``.
     progress : callable, optional
         Called with one short line at each step.
+    **options
+        What belongs to one engine only, such as `hosts` for ``"ssh"``; with engine ``"auto"`` it
+        chooses that engine.
 
     Raises
     ------
@@ -141,11 +151,14 @@ def start_cluster(
     >>> with_two = lepton.start_cluster(workers=2)  # doctest: +SKIP
     """
     plan = make_plan(
-        name, engine, workers, threads, memory, idle_timeout, (tls_ca, tls_cert, tls_key)
+        *(name, engine, workers, threads, memory, idle_timeout, (tls_ca, tls_cert, tls_key)),
+        adapt=adapt,
+        place=place,
+        **options,
     )
     tell = progress or (lambda _: None)
     running = connection.read(plan.name)
-    if name is None and running is not None and running["plan"] == asdict(plan):
+    if name is None and running is not None and Plan.from_document(running["plan"]) == plan:
         tell(f"cluster {plan.name!r} runs already")  # so a notebook can be run twice
     else:
         connection.refuse_taken(plan.name)  # before a process starts; its claim settles a race

@@ -262,7 +262,7 @@ def main() -> None:
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
     logging.getLogger("distributed").setLevel("WARNING")
-    plan = Plan(**json.load(sys.stdin))
+    plan = Plan.from_document(json.load(sys.stdin))
     report = os.fdopen(int(sys.argv[1]), "w", buffering=1)
     os.set_inheritable(report.fileno(), False)
 

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lepton_jlab.cluster.connection import path_of
+from lepton_jlab.cluster.options import ENGINES, check_options
 from lepton_jlab.config import settings
 from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.sizes import parse_bytes
 
-ENGINES = ("auto", "local", "cuda")
+_NAME_OF = {"auto": "local"}
+_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A cluster to be started. Memory is in bytes per worker, times in seconds."""
+    """A cluster to be started. Memory is in bytes per worker, times in seconds.
+
+    Attributes
+    ----------
+    adapt
+        The fewest and the most workers between which it follows the runs that wait.
+    place
+        The label of its workers' place.
+    options
+        What belongs to this engine alone, as JSON has it; see `lepton_jlab.cluster.options`.
+    """
 
     name: str
     engine: str
@@ -27,6 +41,15 @@ class Plan:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+    adapt: tuple[int, int] | None = None
+    place: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Plan:
+        """Return the plan that `document` says, which has been through JSON."""
+        adapt = document.get("adapt")
+        return cls(**{**document, "adapt": None if adapt is None else tuple(adapt)})
 
 
 def make_plan(
@@ -37,6 +60,10 @@ def make_plan(
     memory: str | int | None,
     idle_timeout: str | float | None,
     tls: tuple[str | None, str | None, str | None],
+    *,
+    adapt: str | Sequence[int] | None = None,
+    place: str | None = None,
+    **options: Any,
 ) -> Plan:
     """Check the words of ``cluster start`` and return them in bytes and seconds.
 
@@ -48,14 +75,16 @@ def make_plan(
     adopted = "://" in engine
     if engine not in ENGINES and not adopted:
         raise UsageError(
-            f"No engine named {engine!r}.{suggestion(engine, ENGINES)} There are auto, local, cuda "
-            "and the address of a running scheduler, such as tls://host:8786."
+            f"No engine named {engine!r}.{suggestion(engine, ENGINES)} There are "
+            f"{', '.join(ENGINES)} and the address of a running scheduler, such as "
+            "tls://host:8786."
         )
     if adopted and not engine.startswith(("tls://", "tcp://")):
         raise UsageError(f"{engine!r}: a scheduler's address begins with tls:// or tcp://.")
-    if adopted and (workers or threads or memory):
+    if adopted and (workers or threads or memory or adapt):
         raise UsageError(
-            f"{engine} brings its own workers: leave --workers, --threads and --memory out."
+            f"{engine} brings its own workers: leave --workers, --threads, --memory and --adapt "
+            "out."
         )
     if any(tls) and not engine.startswith("tls://"):
         raise UsageError("--tls-ca, --tls-cert and --tls-key belong to a tls:// address.")
@@ -69,9 +98,13 @@ def make_plan(
             raise UsageError(f"--{option} is {number}; it must be 1 or more.")
     if name is not None:
         path_of(name)
+    if place is not None and not _PLACE.fullmatch(place):
+        raise UsageError(f"--place {place!r} is no label. Use letters, digits, '_', '.' and '-'.")
+    engine, checked = check_options(engine, options)
     ca, cert, key = (str(Path(f).expanduser().resolve()) if f else None for f in tls)
     return Plan(
-        name=name or (engine.split("://")[1].replace(":", "-") if adopted else "local"),
+        name=name
+        or (engine.split("://")[1].replace(":", "-") if adopted else _NAME_OF.get(engine, engine)),
         engine=engine,
         workers=workers,
         threads=threads,
@@ -82,7 +115,27 @@ def make_plan(
         tls_ca=ca,
         tls_cert=cert,
         tls_key=key,
+        adapt=None if adapt is None else parse_span(adapt, "--adapt"),
+        place=place,
+        options=checked,
     )
+
+
+def parse_span(span: str | Sequence[int], option: str) -> tuple[int, int]:
+    """Return the fewest and the most workers that ``"0..8"`` or ``(0, 8)`` says.
+
+    Raises
+    ------
+    UsageError
+        When it is not two whole numbers, the second at least 1 and not below the first.
+    """
+    parts = span.split("..") if isinstance(span, str) else [str(part) for part in span]
+    if len(parts) == 2 and all(part.strip().isdecimal() for part in parts):
+        fewest, most = map(int, parts)
+        if fewest <= most and most >= 1:
+            return fewest, most
+    shown = span if isinstance(span, str) else "..".join(parts)
+    raise UsageError(f"{option} {shown!r} is no range of workers. Write it as 0..8.")
 
 
 def parse_seconds(text: str | float, option: str) -> float:

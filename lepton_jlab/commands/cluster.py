@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import lepton_jlab as lepton
+from lepton_jlab.cluster.options import known
 from lepton_jlab.commands.result import Context, Result, action, bound, spoken
 from lepton_jlab.errors import ClusterError
 
@@ -27,6 +28,9 @@ def start(args: Namespace, context: Context) -> Result:
         tls_ca=args.tls_ca,
         tls_cert=args.tls_cert,
         tls_key=args.tls_key,
+        adapt=args.adapt,
+        place=args.place,
+        **{name: given for name, given in vars(args).items() if name in known()},
         progress=context.progress,
     )
     return _one(cluster, args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lepton_jlab.cluster.options import ENGINES
 from lepton_jlab.grammar.words import (
     CLUSTER,
     FORCE,
@@ -12,7 +13,7 @@ from lepton_jlab.grammar.words import (
     option,
     switch,
 )
-from lepton_jlab.readers import ENGINES, engine, positive, whole
+from lepton_jlab.readers import engine, positive, span, whole
 
 COMMANDS: tuple[Command, ...] = (
     command(
@@ -21,7 +22,7 @@ COMMANDS: tuple[Command, ...] = (
         option("--name", help="what to call it (default: after its engine)"),
         option(
             "--engine",
-            help="auto, local, cuda, or the address of a scheduler that runs already",
+            help=f"{', '.join(ENGINES)}, or the address of a scheduler that runs already",
             metavar="|".join((*ENGINES, "ADDRESS")),
             read=engine,
             default="auto",
@@ -35,6 +36,13 @@ COMMANDS: tuple[Command, ...] = (
             metavar="T",
             help="it stops by itself after this time without a run (default: 1h)",
         ),
+        option(
+            "--adapt",
+            metavar="MIN..MAX",
+            help="as many workers as runs wait for, within these: 0..8",
+            read=span,
+        ),
+        option("--place", metavar="LABEL", help="where its workers are: edge, cloud, any word"),
         option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),
         option("--tls-cert", metavar="FILE", help="certificate for ADDRESS", completes="file"),
         option("--tls-key", metavar="FILE", help="key for ADDRESS", completes="file"),

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from lepton_jlab.cluster import connection
-from lepton_jlab.cluster.plan import make_plan, parse_seconds
+from lepton_jlab.cluster.plan import Plan, make_plan, parse_seconds
 from lepton_jlab.errors import UsageError
 
 NO_KEYS = (None, None, None)
 
 
-def plan(engine="auto", name=None, workers=None, threads=None, memory=None, idle="1h", tls=NO_KEYS):
-    return make_plan(name, engine, workers, threads, memory, idle, tls)
+def plan(
+    *,
+    engine="auto",
+    name=None,
+    workers=None,
+    threads=None,
+    memory=None,
+    idle="1h",
+    tls=NO_KEYS,
+    **more,
+):
+    return make_plan(name, engine, workers, threads, memory, idle, tls, **more)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +44,11 @@ def plan(engine="auto", name=None, workers=None, threads=None, memory=None, idle
         ({"idle": "soon"}, "--idle-timeout 'soon' is not a time"),
         ({"idle": 0}, "--idle-timeout 0 is not a time"),
         ({"name": "../up"}, "cannot be a cluster's name"),
+        ({"adapt": "8..0"}, "--adapt '8..0' is no range of workers. Write it as 0..8."),
+        ({"adapt": (0, 0)}, "--adapt '0..0' is no range of workers"),
+        ({"engine": "tcp://x:1", "adapt": "0..2"}, "brings its own workers"),
+        ({"place": "a/b"}, "--place 'a/b' is no label"),
+        ({"colour": "red"}, "No engine has an option 'colour'."),
     ],
 )
 def test_what_cannot_be_is_named(asked, told):
@@ -56,3 +74,9 @@ def test_a_cluster_is_called_local_or_by_the_address_it_adopts():
 
 def test_the_idle_time_of_the_settings_holds_unless_one_is_given():
     assert plan(idle=None).idle_timeout == 3600.0
+
+
+def test_a_plan_is_the_same_after_json():
+    made = plan(adapt="0..8", place="edge")
+    assert made.adapt == (0, 8)
+    assert Plan.from_document(json.loads(json.dumps(asdict(made)))) == made

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from ipywidgets import HTML, BoundedIntText, Combobox, HBox, Layout, Text, ToggleButton, VBox
 
 import lepton_jlab as lepton
+from lepton_jlab.cluster.options import ENGINES
 from lepton_jlab.commands.cluster import views
 from lepton_jlab.panel.asking import Asking, Status, Tell, button, close_tree
 from lepton_jlab.panel.facts.clusters import NONE
 from lepton_jlab.panel.views.view import View
-from lepton_jlab.readers import ENGINES
 from lepton_jlab.runs.listing import listing
 from lepton_jlab.runs.views import page
 

@@ -11,9 +11,9 @@ from lepton_jlab.server.lab import Lab
 
 def about(lab: Lab) -> dict[str, Any]:
     """Return what there is to choose from."""
+    from lepton_jlab.cluster.options import ENGINES
     from lepton_jlab.completion import COLLECTIONS
     from lepton_jlab.grammar import CODECS
-    from lepton_jlab.readers import ENGINES
     from lepton_jlab.resources import limits
 
     return {

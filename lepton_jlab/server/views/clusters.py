@@ -25,17 +25,21 @@ def show(_lab: Lab, name: str) -> dict[str, Any]:
     raise connection.not_found(name)
 
 
-def start(lab: Lab, **options: Any) -> Task:
-    """Start a cluster."""
+def start(lab: Lab, options: dict[str, Any] | None = None, **words: Any) -> Task:
+    """Start a cluster; `options` are those of its engine alone."""
     from lepton_jlab.cluster import start_cluster
+    from lepton_jlab.cluster.options import files, refuse_unknown
 
-    for key in ("tls_ca", "tls_cert", "tls_key"):
-        if options.get(key) is not None:
-            options[key] = str(lab.path(options[key]))
-    name = options.get("name") or options.get("engine", "auto")
+    own = dict(options or {})
+    refuse_unknown(own)
+    for given, names in ((words, ("tls_ca", "tls_cert", "tls_key")), (own, files())):
+        for key in names:
+            if given.get(key) is not None:
+                given[key] = str(lab.path(given[key]))
+    name = words.get("name") or words.get("engine", "auto")
 
     def work(task: Task) -> dict[str, Any]:
-        return _running(start_cluster(**options, progress=task.report).info())
+        return _running(start_cluster(**words, **own, progress=task.report).info())
 
     return lab.tasks.start("cluster start", f"Start cluster {name}", work)
 

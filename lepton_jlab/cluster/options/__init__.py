@@ -1,0 +1,76 @@
+"""What belongs to one engine only: a module for each engine that has options of its own.
+
+Such a module has `OPTIONS`, their names in Python's spelling, and ``check(given)``, which returns
+what was given in the form that the engine takes, or raises a UsageError. Those that name files of
+this machine are in its `FILES`, if it has any. Nothing here imports Dask.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from lepton_jlab.errors import UsageError, suggestion
+
+ENGINES = ("auto", "local", "cuda")
+
+
+@cache
+def known() -> dict[str, tuple[str, ...]]:
+    """Return the engines that each option belongs to, by its name."""
+    engines: dict[str, tuple[str, ...]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        for option in _module(module.name).OPTIONS:
+            engines[option] = (*engines.get(option, ()), module.name)
+    return engines
+
+
+def files() -> set[str]:
+    """Return the names of the options that name files of this machine."""
+    return {
+        f for m in pkgutil.iter_modules(__path__) for f in getattr(_module(m.name), "FILES", ())
+    }
+
+
+def refuse_unknown(given: Iterable[str]) -> None:
+    """Raise a UsageError that names the first option that no engine has."""
+    for name in given:
+        if name not in known():
+            raise UsageError(f"No engine has an option {name!r}.{suggestion(name, known())}")
+
+
+def check_options(engine: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Check the options of an engine; None means that one was not given.
+
+    Returns
+    -------
+    str, dict
+        The engine, which is no longer ``auto`` if an option belongs to one engine alone, and its
+        options.
+
+    Raises
+    ------
+    UsageError
+        For an option of another engine, naming it, and for what the engine's own check refuses.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    refuse_unknown(given)
+    for name in given:
+        owners = known()[name]
+        if engine == "auto" and len(owners) == 1:
+            engine = owners[0]
+        if engine not in owners:
+            listed = " or ".join(f"--engine {owner}" for owner in owners)
+            raise UsageError(
+                f"--{name.replace('_', '-')} belongs to {listed}; this is engine {engine!r}."
+            )
+    if any(module.name == engine for module in pkgutil.iter_modules(__path__)):
+        return engine, _module(engine).check(given)
+    return engine, {}
+
+
+def _module(engine: str) -> Any:
+    return import_module(f"{__name__}.{engine}")
