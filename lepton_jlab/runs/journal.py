@@ -8,13 +8,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.config import settings
 from lepton_jlab.runs import records
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.history import Sparklines
 from lepton_jlab.runs.transcript import Message, TranscriptWriter
+
+if TYPE_CHECKING:
+    from lepton_jlab.runs.slots import Lease
 
 _FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
 _SOON = 0.02  # the same for the begin of a run, which may have ended by then
@@ -43,7 +46,10 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A run that has not ended, as its host holds it. Times in seconds since the epoch."""
+    """A run that has not ended, as its host holds it. Times in seconds since the epoch.
+
+    `leases` are the slots it was given; its child, or its first one, is on the first of them.
+    """
 
     number: int
     spec: dict[str, Any]
@@ -55,6 +61,7 @@ class Entry:
     dispatched: float = 0.0
     begun: float = 0.0
     cancelled: bool = False
+    leases: list[Lease] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)

@@ -17,6 +17,7 @@ from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs import records
 from lepton_jlab.runs.attempt import failed
 from lepton_jlab.runs.changes import Changes
+from lepton_jlab.runs.gangs import Gangs, size, too_few
 from lepton_jlab.runs.journal import Entry, Journal, Pace, new_entry
 from lepton_jlab.runs.slots import Lease, Slots
 from lepton_jlab.runs.worker import PART, PLUGIN, RunWorker
@@ -24,6 +25,7 @@ from lepton_jlab.runs.worker import PART, PLUGIN, RunWorker
 log = logging.getLogger("lepton.runs")
 
 _LOOK = 0.5  # seconds between two looks at which workers there are
+_DIED = "the worker {} died while it ran this"
 
 
 def attach(host: Host) -> RunService:
@@ -43,6 +45,7 @@ class RunService:
         self.changes = Changes()
         self._host = host
         self._queue: deque[Entry] = deque()
+        self._gangs = Gangs()
         self._entries: dict[str, Entry] = {}
         self._slots: Slots
         self._polls: dict[str, asyncio.Task[None]] = {}
@@ -98,7 +101,14 @@ class RunService:
             The variables of each run.
         spec : dict
             What a child needs besides, the same for all.
+
+        Raises
+        ------
+        ClusterError
+            When they need more slots at once than there are.
         """
+        if error := self._gangs.refusal(spec, self._adapt(), self._host.plan.name):
+            raise error
         host = {
             "cluster": self._host.plan.name,
             "host_pid": self._host.pid,
@@ -131,12 +141,11 @@ class RunService:
             if entry is None:
                 continue
             entry.cancelled = True
-            lease = self._slots.of(entry)
-            if lease is None:
+            if not entry.leases:
                 self._queue.remove(entry)
                 self._finish(entry, "cancelled")
-            elif lease.worker is not None:
-                self._spawn(self._stop(lease.worker, run, force))
+            elif (worker := entry.leases[0].worker) is not None:
+                self._spawn(self._stop(worker, run, force))
 
     async def ended(self, runs: list[str], patience: float) -> bool:
         """Tell whether all of `runs` have ended, waiting up to `patience` seconds for it."""
@@ -165,10 +174,19 @@ class RunService:
     def _pump(self) -> None:
         """Hand queued runs to free slots, and lease more slots while runs wait."""
         free = self._slots.free()
-        for left, lease in zip(range(len(free), 0, -1), free, strict=True):
-            if self._queue:
-                self._dispatch(lease, self._next(left))
-        self._slots.want(len(self._queue), max(1, len(self._workers)))
+        while free and self._queue:
+            chosen = self._gangs.choose(self._queue[0], free, self._workers)
+            if not chosen:
+                break
+            share = len(free) if len(chosen) == 1 else 1
+            for lease in chosen:
+                free.remove(lease)
+            self._dispatch(chosen, self._next(share))
+        self._slots.want(*self._gangs.demand(self._queue, self._workers, self._adapt()))
+
+    def _adapt(self) -> int:
+        """Return how many workers there may come to be by themselves; 0 if none come."""
+        return (self._host.plan.adapt or (0, 0))[1]
 
     def _next(self, slots: int) -> list[Entry]:
         """Take the next run from the queue: or several, if runs of that submission are short.
@@ -178,23 +196,23 @@ class RunService:
         first = self._queue.popleft()
         entries = [first]
         share = min(first.pace.batch(), -(-(len(self._queue) + 1) // slots))
+        share = share if size(first.spec) == 1 else 1
         while len(entries) < share and self._queue and self._queue[0].pace is first.pace:
             entries.append(self._queue.popleft())
         return entries
 
-    def _dispatch(self, lease: Lease, entries: list[Entry]) -> None:
-        assert lease.worker is not None
-        lease.entries = entries
-        self._begin(lease)
-        self._spawn(self._start(lease.worker, entries))
+    def _dispatch(self, leases: list[Lease], entries: list[Entry]) -> None:
+        self._slots.give(leases, entries)
+        self._begin(entries[0])
+        assert leases[0].worker is not None
+        self._spawn(self._start(leases[0].worker, entries))
 
-    def _begin(self, lease: Lease) -> None:
-        """Record that the first run of a slot is on its worker now."""
-        assert lease.worker is not None
-        facts = self._workers.get(lease.worker)
-        devices = self._host.devices(facts) if facts is not None else []
-        worker = facts.name if facts is not None else lease.worker
-        self._journal.begin(lease.entries[0], worker, devices)
+    def _begin(self, entry: Entry) -> None:
+        """Record that a run, the first of its slot, is on its workers now."""
+        addresses = [lease.worker or "" for lease in entry.leases]
+        known = [self._workers[address] for address in addresses if address in self._workers]
+        devices = [device for facts in known for device in self._host.devices(facts)]
+        self._journal.begin(entry, known[0].name if known else addresses[0], devices)
 
     async def _start(self, worker: str, entries: list[Entry]) -> None:
         specs = [{**entry.spec, "attempt": entry.attempt} for entry in entries]
@@ -274,14 +292,11 @@ class RunService:
         self._pump()
 
     def _leave(self, entry: Entry) -> None:
-        """Take a run off its slot, and let the next one there begin."""
-        lease = self._slots.of(entry)
-        if lease is not None:
-            first = lease.entries[0] is entry
-            lease.entries.remove(entry)
+        """Take a run off its slots, and let the next one there begin."""
+        first = entry.leases and entry.leases[0].entries[:1] == [entry]
+        for lease in self._slots.take(entry):
             if first and lease.entries and lease.worker is not None:
-                self._begin(lease)
-            self._slots.rest(lease)
+                self._begin(lease.entries[0])
 
     def _end(self, entry: Entry, end: dict[str, Any]) -> bool:
         """Record the end of a run; return whether it is the last word."""
@@ -319,10 +334,21 @@ class RunService:
     def _lose(self, lease: Lease, worker: str) -> None:
         """Settle the runs of a slot whose worker died: the first one was running, others waited."""
         entries, lease.entries = lease.entries, []
-        self._queue.extendleft(reversed(entries[1:]))
+        for entry in reversed(entries[1:]):
+            entry.leases = []
+            self._queue.appendleft(entry)
         for entry in entries[:1]:
-            message = f"the worker {worker} died while it ran this"
-            error = {"kind": "worker-lost", "message": message}
+            elsewhere = [one.worker for one in entry.leases[:1] if one.worker not in (None, worker)]
+            if elsewhere:  # it has a slot less, and its child knows nothing of it
+                reason = {"kind": "worker-lost", "message": _DIED.format(worker)}
+                self._spawn(
+                    self._call(
+                        elsewhere[0], "stop_run", run=entry.spec["id"], reason=reason, force=True
+                    )
+                )
+                continue
+            self._slots.take(entry)
+            error = {"kind": "worker-lost", "message": _DIED.format(worker)}
             if entry.attempt <= entry.retries and not entry.cancelled:
                 self._retry(entry, error)
             else:
@@ -331,6 +357,7 @@ class RunService:
     async def _look_at_workers(self) -> None:
         """Learn which workers there are, and listen to each."""
         self._workers = {w.address: w for w in await self._host.backend.workers()}
+        self._gangs.saw(self._workers.values())
         for worker in self._workers:
             if worker not in self._polls:
                 self._polls[worker] = asyncio.create_task(self._poll(worker))
@@ -339,6 +366,18 @@ class RunService:
         while True:
             await asyncio.sleep(_LOOK)
             await self._look_at_workers()
+            self._refuse_what_cannot_start()
+
+    def _refuse_what_cannot_start(self) -> None:
+        """End the run at the head of the queue if it needs more slots than there are any more."""
+        if self._queue:
+            head = self._queue[0]
+            most = self._gangs.short(head, self._workers)
+            if most is not None:
+                self._queue.popleft()
+                message = str(too_few(head.spec, most, self._host.plan.name))
+                self._finish(head, "failed", {"kind": "worker-lost", "message": message})
+                self._pump()
 
     async def _call(self, worker: str, handler: str, **arguments: Any) -> None:
         try:

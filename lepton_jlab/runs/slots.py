@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,7 @@ class Slots:
         self._freed = freed
         self._lost = lost
         self._leases: dict[str, Lease] = {}
+        self._wanted = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Lease]:
@@ -64,15 +65,28 @@ class Slots:
 
     def want(self, runs: int, limit: int) -> None:
         """Lease slots for so many waiting runs, up to `limit` slots in all."""
+        self._wanted = runs
         coming = sum(not lease.entries for lease in self)
         for _ in range(min(runs - coming, limit - len(self._leases))):
             lease = Lease(secrets.token_hex(8))
             self._leases[lease.name] = lease
             lease.hold = self._spawn(self._hold(lease))
 
-    def of(self, entry: Entry) -> Lease | None:
-        """Return the slot that was given this run."""
-        return next((lease for lease in self if entry in lease.entries), None)
+    def give(self, leases: Sequence[Lease], entries: Sequence[Entry]) -> None:
+        """Give slots to runs: one slot to several, or several slots to one."""
+        for lease in leases:
+            lease.entries = list(entries)
+        for entry in entries:
+            entry.leases = list(leases)
+
+    def take(self, entry: Entry) -> list[Lease]:
+        """Take a run off its slots, and return these."""
+        leases, entry.leases = entry.leases, []
+        for lease in leases:
+            if entry in lease.entries:
+                lease.entries.remove(entry)
+            self.rest(lease)
+        return leases
 
     def opened(self, name: str, worker: str) -> None:
         """Note that Dask has found `worker` for a lease."""
@@ -131,7 +145,9 @@ class Slots:
         self._freed()
 
     def _release(self, lease: Lease) -> None:
-        if lease.worker is not None and not lease.entries:
+        if self._wanted:  # by a run that needs more slots than are there yet
+            self.rest(lease)
+        elif lease.worker is not None and not lease.entries:
             worker, lease.worker = lease.worker, None  # takes no run from here on
             self._spawn(self._give_back(worker, lease.name))
 
