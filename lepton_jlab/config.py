@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_path, jupyter_data_dir, jupyter_runtime_dir
-from traitlets import Float, Int, List, Unicode
+from traitlets import Bool, Float, Int, List, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
 
@@ -44,6 +44,10 @@ class Settings(Configurable):
         Unicode(),
         default_value=["lepton_jlab.runs.service"],
         help="Modules that a cluster host loads; each has `attach(host)`.",
+    ).tag(config=True)
+    links = Bool(
+        True,
+        help="Measure the links between workers of different places, and correct Dask by them.",
     ).tag(config=True)
     usage_sources = List(
         Unicode(),

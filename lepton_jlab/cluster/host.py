@@ -24,6 +24,7 @@ import psutil
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.backend import RUN_METRICS, Backend, WorkerFacts
 from lepton_jlab.cluster.channel import refusal
+from lepton_jlab.cluster.links.service import Links
 from lepton_jlab.cluster.plan import Plan
 from lepton_jlab.config import private_folder, settings
 from lepton_jlab.errors import ClusterError, LeptonError
@@ -65,6 +66,8 @@ class Host:
         self._dashboard: asyncio.Task[None] | None = None
         for handler in (self.info, self.usage, self.scale, self.dashboard, self.stop):
             self.serve(handler.__name__, handler)
+        self.links = Links(self)
+        self._services.append(self.links)
 
     def serve(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
         """Answer calls of ``lepton_<name>``; a LeptonError there reaches the caller as such."""
