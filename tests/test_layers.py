@@ -25,8 +25,9 @@ ALLOWED = {
     "sizes": {"errors"},
     "data": BASE,
     "resources": BASE,
+    "cost": BASE | {"data", "resources"},
     "cluster": BASE | {"data", "resources"},
-    "runs": BASE | {"cluster", "data", "resources"},
+    "runs": BASE | {"cluster", "cost", "data", "resources"},
     "models": BASE | {"cluster", "runs", "data", "resources"},
 }
 VIEWS = {"magics", "cli", "commands", "server", "panel", "completion", "__init__"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from typing import Any
 
-Document = dict[str, Any]
+from lepton_jlab.resources.device import Device
+from lepton_jlab.resources.nvml import Document
 
 _AGAIN = 60.0  # seconds until a driver that was not there is looked for again
 _OLD = 5.0  # seconds after which an answer is not shown as the present state
@@ -71,26 +71,27 @@ class _Driver:
     """NVML itself; used by one thread."""
 
     def __init__(self) -> None:
-        self._handles: list[Any] | None = None
-        self._facts: dict[int, Document] = {}
+        self._devices: list[Device] | None = None
+        self._turn = 0
         self._failed = -_AGAIN
         self._why: str | None = None
 
     def read(self) -> tuple[list[Document], str | None]:
         """Return devices and what is wrong."""
-        if self._handles is None:
+        if self._devices is None:
             if time.monotonic() - self._failed < _AGAIN:
                 return [], self._why
             self._why = self._begin()
-            if self._handles is None:
+            if self._devices is None:
                 self._failed = time.monotonic()
                 return [], self._why
         import pynvml
 
         devices, lost = [], []
-        for index, handle in enumerate(self._handles):
+        self._turn = (self._turn + 1) % len(self._devices)  # one bus at a time: it takes 40 ms
+        for index, device in enumerate(self._devices):
             try:
-                devices.append(self._device(index, handle))
+                devices.append(device.read(pcie=index == self._turn))
             except pynvml.NVMLError as error:
                 lost.append(f"GPU {index} does not answer: {error}.")
         if lost and not devices:
@@ -109,8 +110,7 @@ class _Driver:
             if not count:
                 return "No GPU: the NVIDIA driver sees no device."
             handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-            self._facts = {index: _facts(index, handle) for index, handle in enumerate(handles)}
-            self._handles = handles
+            self._devices = [Device(index, handle) for index, handle in enumerate(handles)]
         except pynvml.NVMLError_LibraryNotFound:
             return "No GPU: there is no NVIDIA driver on this machine."
         except pynvml.NVMLError as error:
@@ -120,60 +120,7 @@ class _Driver:
     def _end(self) -> None:
         import pynvml
 
-        self._handles, self._failed = None, time.monotonic()
+        self._devices, self._failed = None, time.monotonic()
         self._why = "No GPU: the NVIDIA driver has lost its devices."
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-
-    def _device(self, index: int, handle: Any) -> Document:
-        import pynvml
-
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        use = _maybe("nvmlDeviceGetUtilizationRates", handle)
-        power = _maybe("nvmlDeviceGetPowerUsage", handle)
-        return {
-            **self._facts[index],
-            "use": None if use is None else use.gpu,
-            "memory": [memory.used, memory.total],
-            "power": None if power is None else power / 1000,
-            "temperature": _maybe("nvmlDeviceGetTemperature", handle, pynvml.NVML_TEMPERATURE_GPU),
-            "processes": _processes(handle),
-        }
-
-
-def _facts(index: int, handle: Any) -> Document:
-    """Return what does not change about a device."""
-    limit = _maybe("nvmlDeviceGetEnforcedPowerLimit", handle)
-    return {
-        "index": index,
-        "name": _text(_maybe("nvmlDeviceGetName", handle)),
-        "uuid": _text(_maybe("nvmlDeviceGetUUID", handle)),
-        "power_limit": None if limit is None else limit / 1000,
-    }
-
-
-def _processes(handle: Any) -> list[Document]:
-    """Return the processes on a device; their memory (bytes) is None where the driver hides it."""
-    found: dict[int, Document] = {}
-    for call in ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses"):
-        for process in _maybe(call, handle) or ():
-            known = found.setdefault(process.pid, {"pid": process.pid, "memory": None})
-            if process.usedGpuMemory is not None:
-                known["memory"] = (known["memory"] or 0) + process.usedGpuMemory
-    return list(found.values())
-
-
-def _maybe(call: str, *arguments: Any) -> Any:
-    """Return what NVML says, None for what this device does not support; a lost one raises."""
-    import pynvml
-
-    try:
-        return getattr(pynvml, call)(*arguments)
-    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_FunctionNotFound):
-        return None
-    except pynvml.NVMLError_NoPermission:
-        return None
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value or "")
