@@ -38,6 +38,11 @@ class Cluster:
         self.channel = Channel(info)
         self.file = info
 
+    @property
+    def on_gpus(self) -> bool:
+        """Whether its workers have GPUs."""
+        return bool(self.file.get("engine") == "cuda")
+
     def info(self, timeout: float = 60.0) -> dict[str, Any]:
         """Return name, engine, address, workers (id, host, devices, run), host_pid and more."""
         answer: dict[str, Any] = self.channel.call("info", timeout=timeout)

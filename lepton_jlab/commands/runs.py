@@ -47,6 +47,8 @@ def run(args: Namespace, context: Context) -> Result:
             stall=args.stall,
             memory=args.memory,
             keep=args.keep,
+            budget=args.budget,
+            energy=args.energy,
             cluster=args.cluster,
             namespace=context.namespace,
             filename=str(file) if file else None,

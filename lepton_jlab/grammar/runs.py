@@ -61,6 +61,8 @@ COMMANDS: tuple[Command, ...] = (
         option("--stall", metavar="T", help="stop after this time without a step or output"),
         option("--memory", metavar="SIZE", help="stop when it takes more memory than this: 2GiB"),
         option("--keep", metavar="NAME", help="one lasting process per worker, shared by all NAME"),
+        option("--budget", metavar="M", help="stop all of it when it has cost this much: 2.50"),
+        option("--energy", metavar="E", help="stop all of it when it has used this much: 100Wh"),
         switch("--wait", help="wait for the end; an interrupt stops only the waiting"),
         CLUSTER,
         places=EVERYWHERE,

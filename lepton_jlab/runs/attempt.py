@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_jlab.errors import ClusterError
+from lepton_jlab.resources.energy import energy_meter
 from lepton_jlab.runs.child.limits import private_bytes
 from lepton_jlab.runs.forkserver import describe_exit
-from lepton_jlab.runs.meter import ProcessMeter
+from lepton_jlab.runs.meter import ProcessMeter, machine
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process
 from lepton_jlab.runs.words import duration, size
 
 _LOOK = 0.25  # seconds between two looks at a run's limits
+_TELL = 2.0  # seconds between two words on what it has used
 
 
 class Attempt:
@@ -31,10 +33,17 @@ class Attempt:
         Where everything that the run says goes.
     grace : float
         Seconds between an interrupt and the kill.
+    devices : sequence of str
+        The GPUs that it sees, as ``CUDA_VISIBLE_DEVICES`` names them.
     """
 
     def __init__(
-        self, spec: Mapping[str, Any], process: Process, outbox: Outbox, grace: float
+        self,
+        spec: Mapping[str, Any],
+        process: Process,
+        outbox: Outbox,
+        grace: float,
+        devices: Sequence[str] = (),
     ) -> None:
         self._spec = spec
         self._process = process
@@ -46,6 +55,8 @@ class Attempt:
         self._killer: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._meter = ProcessMeter(process.child.pid)
+        self._account = energy_meter().open(self._meter.spent, self._meter.pids, devices)
+        self._teller: asyncio.TimerHandle | None = None
 
     def usage(self) -> dict[str, Any]:
         """Return what it uses, as `ProcessMeter.read` does."""
@@ -54,18 +65,24 @@ class Attempt:
     async def run(self) -> tuple[dict[str, Any], bool]:
         """Execute; return the ``end`` message and whether the child can take another cell."""
         watch = asyncio.create_task(self._watch())
+        self._tell_later()
         try:
             end = await self._process.execute(self._spec, self)
             kept = end is not None and self._spec.get("keep") is not None
             if end is None:
                 end = await self._describe_death()
+            else:
+                self._meter.said(end["cpu"])
         finally:
             watch.cancel()
             if self._killer is not None:
                 self._killer.cancel()
             if self._resuming is not None:
                 self._resuming.cancel()
-        return self._final(end), kept
+            if self._teller is not None:
+                self._teller.cancel()
+            used = await energy_meter().close(self._account)
+        return {**self._final(end), "used": self._by(used)}, kept
 
     def stop(self, reason: dict[str, str], force: bool = False) -> None:
         """End the run: interrupt it, and kill it when it has not ended after the grace.
@@ -114,6 +131,18 @@ class Attempt:
         await self._outbox.room()
         self._process.resume()
 
+    def _tell_later(self) -> None:
+        self._teller = asyncio.get_running_loop().call_later(_TELL, self._tell)
+
+    def _tell(self) -> None:
+        """Report what it has used until now."""
+        used = self._by(self._account.used())
+        self._outbox.put({"type": "used", "run": self._spec["id"], "used": used}, 200, urgent=False)
+        self._tell_later()
+
+    def _by(self, used: dict[str, Any]) -> dict[str, Any]:
+        return {**used, "by": f"{machine()}/{self._process.child.pid}"}
+
     async def _watch(self) -> None:
         memory, timeout, stall = (self._spec.get(key) for key in ("memory", "timeout", "stall"))
         base = private_bytes(self._process.child.pid) if memory else 0
@@ -137,6 +166,7 @@ class Attempt:
             exit_ = await self._process.child.status()
         except ClusterError as error:
             return failed("worker-lost", str(error))
+        self._meter.said(exit_.cpu)
         return failed(**describe_exit(exit_.status, exit_.oom))
 
     def _final(self, end: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +174,8 @@ class Attempt:
             return end
         if self._reason["kind"] == "cancel":
             return {**end, "state": "cancelled", "error": None}
+        if self._reason["kind"] == "budget":
+            return {**end, "state": "cancelled", "error": self._reason}
         return {**end, "state": "failed", "error": {**(end["error"] or {}), **self._reason}}
 
 

@@ -38,12 +38,15 @@ class Exit:
         Its exit status, or the negative number of the signal that killed it.
     maxrss
         Its largest resident memory in bytes, the pages shared with the fork server included.
+    cpu
+        The processor seconds of it and of the children that it has waited for.
     oom
         The kernel killed it because memory ran out.
     """
 
     status: int
     maxrss: int
+    cpu: float
     oom: bool
 
 

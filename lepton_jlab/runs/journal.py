@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.config import settings
 from lepton_jlab.runs import records
+from lepton_jlab.runs.budgets import Budget
 from lepton_jlab.runs.changes import Changes
+from lepton_jlab.runs.costs import RunCost
+from lepton_jlab.runs.estimates import scored
 from lepton_jlab.runs.history import Sparklines
 from lepton_jlab.runs.transcript import Message, TranscriptWriter
 
@@ -23,6 +26,7 @@ _FLUSH = 0.2  # seconds between two writes of metrics and progress, however ofte
 _SOON = 0.02  # the same for the begin of a run, which may have ended by then
 _BATCH = 16  # runs handed to a worker at once
 _KEPT = ("text", "display", "clear", "error")
+CANCEL = {"kind": "cancel", "message": "cancelled"}  # by its user
 
 
 class Pace:
@@ -56,16 +60,26 @@ class Entry:
     retries: int
     output: TranscriptWriter
     pace: Pace
+    budget: Budget
     attempt: int = 1
     queued: float = field(default_factory=time.time)
     dispatched: float = 0.0
     begun: float = 0.0
     cancelled: bool = False
+    reason: dict[str, str] = field(default_factory=lambda: dict(CANCEL))
     leases: list[Lease] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     sparks: Sparklines = field(default_factory=Sparklines)
+    cost: RunCost = field(default_factory=RunCost)
+    estimate: Mapping[str, Any] | None = None
+
+    def note(self, end: Mapping[str, Any]) -> None:
+        """Note what an attempt took, as its ``end`` message tells it."""
+        self.pace.note(end["seconds"])
+        if used := end.get("used"):
+            self.cost.take(used)
 
     @property
     def folder(self) -> Path:
@@ -120,6 +134,9 @@ class Journal:
         elif kind == "stream":
             entry.streams[event["report"]["stream"]] = event["report"]
             self._later(entry, {"streams": list(entry.streams.values())})
+        elif kind == "used":
+            entry.cost.take(event["used"])
+            self._later(entry, {"cost": entry.cost.document()})
         elif kind == "file":
             _write_part(entry.folder / event["path"], event["offset"], event["data"])
 
@@ -137,6 +154,7 @@ class Journal:
         notice = f"\nAttempt {entry.attempt - 1} ended: {error['message']}. Trying again.\n"
         entry.output.append([{"type": "text", "stream": "stderr", "text": notice}])
         entry.metrics, entry.streams, entry.sparks = {}, {}, Sparklines()
+        entry.cost.again()
         self._write(
             entry, {"state": "queued", "started": None, "worker": None, "attempt": entry.attempt}
         )
@@ -155,6 +173,9 @@ class Journal:
         files = {value["name"]: Path(value["file"]).name for value in message["values"]}
         row = {"state": message["state"], "ended": now, "error": message["error"]}
         row |= {"phases": phases, "metrics": entry.metrics, "value_files": files}
+        row["cost"] = entry.cost.document()
+        if entry.estimate is not None and message["state"] == "done":
+            row["estimate"] = scored(entry.estimate, now - entry.dispatched)
         self._later(entry, row)
 
     def finish(self, entry: Entry, state: str, error: Mapping[str, Any] | None = None) -> None:
@@ -184,10 +205,12 @@ class Journal:
         self._changes.note([entry.spec["id"]])
 
 
-def new_entry(number: int, spec: dict[str, Any], retries: int, pace: Pace) -> Entry:
+def new_entry(number: int, spec: dict[str, Any], retries: int, pace: Pace, budget: Budget) -> Entry:
     """Make the entry of a run that has just been recorded."""
     output = TranscriptWriter(Path(spec["folder"]), settings().output_limit)
-    return Entry(number, spec, retries, output, pace)
+    entry = Entry(number, spec, retries, output, pace, budget)
+    budget.add(entry)
+    return entry
 
 
 def _write_part(path: Path, offset: int, data: bytes) -> None:

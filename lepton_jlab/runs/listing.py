@@ -13,6 +13,7 @@ STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 _QUERY = """
 SELECT r.id, r.submission, r.params, r.state, r.attempt, r.metrics, r.progress, r.value_files,
        r.phases, r.error, r.worker, r.devices, r.streams, r.started, r.ended, r.spark,
+       r.cost, r.estimate,
        s.name, s.sweep, s.cluster, s.submitted, s.notebook, s.cell,
        CASE r.state WHEN 'queued' THEN (
            SELECT count(*) FROM runs q JOIN submissions t ON t.id = q.submission
@@ -22,6 +23,7 @@ FROM runs r JOIN submissions s ON s.id = r.submission
 _SAME = (
     *("state", "params", "metrics", "phases", "streams", "error", "cluster", "worker", "devices"),
     *("submitted", "started", "ended", "progress", "place", "attempt", "notebook", "cell"),
+    *("cost", "estimate"),
 )
 
 

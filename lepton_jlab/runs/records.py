@@ -44,10 +44,13 @@ SELECT r.*, s.name, s.sweep, s.code, s.options, s.brought, s.cluster, s.submitte
 FROM runs r JOIN submissions s ON s.id = r.submission
 """
 _JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
-_JSON |= {"environment", "options", "brought", "spark"}
+_JSON |= {"environment", "options", "brought", "spark", "cost", "estimate"}
 _LATER = (  # columns that came after the first version, and their tables
     ("runs", "streams", "TEXT NOT NULL DEFAULT '[]'"),
     ("runs", "spark", "TEXT"),
+    ("runs", "cost", "TEXT"),
+    ("runs", "estimate", "TEXT"),
+    ("submissions", "digest", "TEXT"),
     ("submissions", "notebook", "TEXT"),
     ("submissions", "cell", "TEXT"),
 )
@@ -55,7 +58,9 @@ _threads = threading.local()
 
 
 def add(
-    submission: Mapping[str, Any], params: Sequence[Mapping[str, Any]]
+    submission: Mapping[str, Any],
+    params: Sequence[Mapping[str, Any]],
+    estimates: Sequence[Mapping[str, Any] | None] | None = None,
 ) -> tuple[int, list[int]]:
     """Record a submission and its queued runs in one transaction; return their numbers."""
     with _database() as database:
@@ -64,8 +69,8 @@ def add(
         number = cursor.lastrowid
         assert number is not None
         ids = []
-        for values in params:
-            row = {"submission": number, "params": json.dumps(dict(values))}
+        for values, estimate in zip(params, estimates or [None] * len(params), strict=True):
+            row = _encode({"submission": number, "params": dict(values), "estimate": estimate})
             last = database.execute(_insert("runs", row), tuple(row.values())).lastrowid
             assert last is not None
             ids.append(last)

@@ -9,6 +9,7 @@ from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.handle import Cluster, get_cluster
 from lepton_jlab.errors import RunError
 from lepton_jlab.runs import records
+from lepton_jlab.runs.estimates import estimates
 
 
 def resubmit(
@@ -58,11 +59,14 @@ def resubmit(
         )
     for path in paths:
         path.touch()  # it is needed again: prune_payloads looks at its age
-    kept = ("name", "code", "options", "brought", "notebook", "cell")
-    answer: dict[str, Any] = _chosen(record["cluster"], cluster).channel.call(
+    kept = ("name", "code", "options", "brought", "notebook", "cell", "digest")
+    chosen = _chosen(record["cluster"], cluster)
+    sizes = options.get("sizes") or {}
+    answer: dict[str, Any] = chosen.channel.call(
         "submit",
         submission={**{key: record[key] for key in kept}, "sweep": sweep},
         params=list(params),
+        estimates=estimates(record["digest"], params, sizes, gpu=chosen.on_gpus),
         spec={**options, "name": record["name"], "affinity": None},
     )
     return answer

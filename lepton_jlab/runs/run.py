@@ -128,6 +128,12 @@ class Run:
         return dict(self._current()["phases"])
 
     @property
+    def cost(self) -> dict[str, Any] | None:
+        """What it has cost so far, as `lepton_jlab.cost.pricing.priced` says."""
+        cost: dict[str, Any] | None = self._current()["cost"]
+        return cost
+
+    @property
     def streams(self) -> list[dict[str, Any]]:
         """How its data came: the newest `StreamReport` of each stream that it read, as a dict."""
         return list(self._current()["streams"])
@@ -193,6 +199,8 @@ class Run:
             "cluster": record["cluster"],
             "worker": record["worker"],
             "devices": record["devices"],
+            "cost": record["cost"],
+            "estimate": record["estimate"],
             "submitted": record["submitted"],
             "started": record["started"],
             "ended": record["ended"],

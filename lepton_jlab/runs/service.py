@@ -16,9 +16,10 @@ from lepton_jlab.config import settings
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs import records
 from lepton_jlab.runs.attempt import failed
+from lepton_jlab.runs.budgets import Budget, stops
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.gangs import Gangs, size, too_few
-from lepton_jlab.runs.journal import Entry, Journal, Pace, new_entry
+from lepton_jlab.runs.journal import CANCEL, Entry, Journal, Pace, new_entry
 from lepton_jlab.runs.slots import Lease, Slots
 from lepton_jlab.runs.worker import PART, PLUGIN, RunWorker
 
@@ -89,7 +90,11 @@ class RunService:
         }
 
     async def submit(
-        self, submission: dict[str, Any], params: list[dict[str, Any]], spec: dict[str, Any]
+        self,
+        submission: dict[str, Any],
+        params: list[dict[str, Any]],
+        spec: dict[str, Any],
+        estimates: list[dict[str, Any] | None] | None = None,
     ) -> dict[str, Any]:
         """Record and queue one run for each set of parameters.
 
@@ -101,6 +106,8 @@ class RunService:
             The variables of each run.
         spec : dict
             What a child needs besides, the same for all.
+        estimates : list of dict, optional
+            What each is estimated to take.
 
         Raises
         ------
@@ -114,10 +121,11 @@ class RunService:
             "host_pid": self._host.pid,
             "host_created": self._host.created,
         }
-        number, ids = records.add({**submission, **host}, params)
+        estimates = estimates or [None] * len(params)
+        number, ids = records.add({**submission, **host}, params, estimates)
         memory = spec["memory"] or self._host.plan.memory
-        pace = Pace()
-        for run, values in zip(ids, params, strict=True):
+        pace, budget = Pace(), Budget(submission["options"])
+        for run, values, estimate in zip(ids, params, estimates, strict=True):
             own = {
                 **spec,
                 "id": f"r{run}",
@@ -127,25 +135,28 @@ class RunService:
                 "folder": str(records.folder(run)),
                 "payload_folder": str(records.payload_folder()),
             }
-            entry = new_entry(run, own, spec["retries"], pace)
+            entry = new_entry(run, own, spec["retries"], pace, budget)
+            entry.estimate = estimate
             self._entries[own["id"]] = entry
             self._queue.append(entry)
         self.changes.note(f"r{run}" for run in ids)
         self._pump()
         return {"submission": number, "runs": ids}
 
-    async def cancel(self, runs: list[str], force: bool = False) -> None:
+    async def cancel(
+        self, runs: list[str], force: bool = False, reason: dict[str, str] = CANCEL
+    ) -> None:
         """Take queued runs out of the queue, and interrupt running ones."""
         for run in runs:
             entry = self._entries.get(run)
             if entry is None:
                 continue
-            entry.cancelled = True
+            entry.cancelled, entry.reason = True, reason
             if not entry.leases:
                 self._queue.remove(entry)
-                self._finish(entry, "cancelled")
+                self._finish(entry, "cancelled", None if reason is CANCEL else reason)
             elif (worker := entry.leases[0].worker) is not None:
-                self._spawn(self._stop(worker, run, force))
+                self._spawn(self._stop(worker, entry, force))
 
     async def ended(self, runs: list[str], patience: float) -> bool:
         """Tell whether all of `runs` have ended, waiting up to `patience` seconds for it."""
@@ -233,10 +244,10 @@ class RunService:
             return
         for entry in entries:
             if entry.cancelled:  # meanwhile, and the worker may not have known the run
-                await self._stop(worker, entry.spec["id"])
+                await self._stop(worker, entry)
 
-    async def _stop(self, worker: str, run: str, force: bool = False) -> None:
-        reason = {"kind": "cancel", "message": "cancelled"}
+    async def _stop(self, worker: str, entry: Entry, force: bool = False) -> None:
+        run, reason = entry.spec["id"], entry.reason
         await self._call(worker, "stop_run", run=run, reason=reason, force=force)
 
     async def _send(self, worker: str, digest: str) -> None:
@@ -268,6 +279,7 @@ class RunService:
 
     def _take(self, worker: str, events: list[dict[str, Any]]) -> None:
         ended: list[Entry] = []
+        paid: list[Entry] = []
         for event in events:
             if event["type"] == "slot":
                 self._slots.opened(event["lease"], worker)
@@ -284,11 +296,15 @@ class RunService:
                 self._queue.appendleft(entry)
             else:
                 self._journal.take(entry, event)
+            if event["type"] in ("end", "used"):
+                paid.append(self._entries[event["run"]])
         self._journal.write_output()
         if ended:
             self._journal.flush()
             for entry in ended:
                 self._forget(entry)
+        for runs, reason in stops(paid):
+            self._spawn(self.cancel(runs, reason=reason))
         self._pump()
 
     def _leave(self, entry: Entry) -> None:
@@ -300,7 +316,7 @@ class RunService:
 
     def _end(self, entry: Entry, end: dict[str, Any]) -> bool:
         """Record the end of a run; return whether it is the last word."""
-        entry.pace.note(end["seconds"])
+        entry.note(end)
         if end["state"] == "failed" and entry.attempt <= entry.retries and not entry.cancelled:
             self._retry(entry, end["error"])
             return False

@@ -12,10 +12,13 @@ from typing import Any
 
 from lepton_jlab.cluster import get_cluster
 from lepton_jlab.cluster.plan import parse_seconds
+from lepton_jlab.cost.amounts import parse_energy, parse_money
+from lepton_jlab.cost.prices import load_prices
 from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.names import analyse
+from lepton_jlab.runs.estimates import digest, estimates
 from lepton_jlab.runs.origin import origin
 from lepton_jlab.runs.run import Run, runs_of
 from lepton_jlab.runs.sweep import Sweep
@@ -38,6 +41,8 @@ def submit(
     stall: str | float | None = None,
     memory: str | int | None = None,
     keep: str | None = None,
+    budget: str | float | None = None,
+    energy: str | float | None = None,
     cluster: str | None = None,
     namespace: Mapping[str, Any] | None = None,
     filename: str | None = None,
@@ -67,6 +72,9 @@ def submit(
         What a run may allocate: ``"4GiB"`` or bytes.
     keep : str, optional
         Use one persistent child per worker under this name: state stays between runs.
+    budget, energy : str or float, optional
+        What all runs together may cost, in money, and in energy: ``"100Wh"`` or Wh. When it is
+        spent, those that run are stopped and those that wait are cancelled.
     cluster : str, optional
         The cluster's name; by default the one in use.
     namespace : mapping, optional
@@ -101,7 +109,11 @@ def submit(
         "stall": None if stall is None else parse_seconds(stall, "--stall"),
         "memory": None if memory is None else parse_bytes(memory, "--memory"),
         "keep": keep,
+        "budget": None if budget is None else parse_money(budget, "--budget"),
+        "energy": None if energy is None else parse_energy(energy, "--energy"),
     }
+    if budget is not None:
+        load_prices()  # what is wrong with them is said here
     if callable(work):
         source, shown, captured = _of_function(work, sweep, push)
         options["pull"] = pull = [*pull, _RESULT]
@@ -123,7 +135,9 @@ def submit(
         "cwd": str(Path.cwd()),
         "sys_path": [os.path.abspath(p) for p in sys.path if p],  # noqa: PTH100 (no resolving)
         "filename": filename,
+        "sizes": captured.sizes,
     }
+    code = digest(shown)
     answer = chosen.channel.call(
         "submit",
         submission={
@@ -132,9 +146,11 @@ def submit(
             "code": shown,
             "options": {**options, **again},
             "brought": captured.brought,
+            "digest": code,
             **origin(),
         },
         params=points,
+        estimates=estimates(code, points, captured.sizes, gpu=chosen.on_gpus),
         spec={**options, **again, "name": name, "affinity": None},
     )
     made = runs_of(answer["runs"])

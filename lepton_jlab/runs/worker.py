@@ -178,7 +178,9 @@ class RunWorker(WorkerPlugin):
             self._preparing.pop(run)
             end = failed("worker-lost", f"no process could be started for the run: {error}")
         else:
-            attempt = self._attempts[run] = Attempt(spec, process, self._outbox, self._grace)
+            attempt = self._attempts[run] = Attempt(
+                spec, process, self._outbox, self._grace, self._devices()
+            )
             if (reason := self._preparing.pop(run)) is not None:
                 attempt.stop(reason)
             kept = False
@@ -265,6 +267,11 @@ class RunWorker(WorkerPlugin):
         if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
             environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
         return environment
+
+    def _devices(self) -> list[str]:
+        """Return the GPUs that a run sees."""
+        visible = self._child_environment().get("CUDA_VISIBLE_DEVICES")
+        return visible.split(",") if visible else []
 
     def _own_folder(self) -> Path:
         if self._shares_disk:

@@ -72,6 +72,8 @@ _RUN: dict[str, Schema] = {
     "cluster": text(),
     "worker": MAYBE_TEXT,
     "devices": listed(text()),
+    "cost": either("object", "null"),
+    "estimate": either("object", "null"),
     "submitted": TIME,
     "started": MAYBE_TIME,
     "ended": MAYBE_TIME,

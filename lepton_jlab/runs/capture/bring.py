@@ -19,6 +19,7 @@ from lepton_jlab.runs.capture.pickling import (
     TooLargeError,
     referred,
 )
+from lepton_jlab.runs.capture.sizes import sizes
 
 LIMIT = 16 * 2**20
 
@@ -34,10 +35,13 @@ class Captured:
     brought
         One readable entry a name, such as ``"build (function)"`` or
         ``"x_train (47.0 MB, pushed)"``.
+    sizes
+        Numbers and lengths among it, as `lepton_jlab.runs.capture.sizes.sizes` says.
     """
 
     payloads: list[Payload] = field(default_factory=list)
     brought: list[str] = field(default_factory=list)
+    sizes: dict[str, float] = field(default_factory=dict)
 
 
 class _UnfitError(Exception):
@@ -106,10 +110,10 @@ def capture(
     packed = [_pack_pushed(name, namespace, absent) for name in pushed]
     brought = [f"{p.names[0]} ({words.size(p.size)}, pushed)" for p in packed]
     if main:
-        payload, sizes = main
+        payload, weights = main
         packed.append(payload)
-        brought += [_describe(name, wanted[name], sizes[name]) for name in wanted]
-    return Captured(packed, brought)
+        brought += [_describe(name, wanted[name], weights[name]) for name in wanted]
+    return Captured(packed, brought, sizes({**pushed, **wanted}))
 
 
 def load(paths: Sequence[str], namespace: dict[str, Any]) -> None:

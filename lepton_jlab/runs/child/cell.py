@@ -101,6 +101,7 @@ class Cell:
             "error": self._error,
             "values": self._values,
             "seconds": self._seconds,
+            "cpu": sum(os.times()[:4]),
             "assigned": self._assigned(),
         }
 

@@ -6,8 +6,8 @@ Requests come over a Unix socket, a JSON line each, and each connection stands f
     Somebody may want a child; answered by ``{"pid", "preloaded", "threads"}``. The server ends by
     itself some seconds after the last connection.
 ``{"op": "fork", "env": {…}}`` with descriptors for stdout, stderr and messages
-    One child; answered by ``{"pid"}``, and when it ends by ``{"status", "maxrss", "oom"}``. If the
-    connection closes first, the child is killed.
+    One child; answered by ``{"pid"}``, and when it ends by ``{"status", "maxrss", "cpu", "oom"}``.
+    If the connection closes first, the child is killed.
 
 Clients may connect as soon as the socket is there; they are answered once all is imported.
 """
@@ -187,6 +187,7 @@ class Server:
                 {
                     "status": code,
                     "maxrss": usage.ru_maxrss * _MAXRSS_UNIT,
+                    "cpu": usage.ru_utime + usage.ru_stime,
                     "oom": code == -signal.SIGKILL and out_of_memory,
                 }
             )
