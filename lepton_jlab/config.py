@@ -40,9 +40,19 @@ class Settings(Configurable):
     cache_folder = Unicode(
         "", help="Folder of the cache of remote datasets; empty: in the Jupyter data directory."
     ).tag(config=True)
+    kernel_start_timeout = Float(
+        60.0, help="Seconds a notebook's kernel waits for a free worker before it is refused."
+    ).tag(config=True)
+    kernel_patience = Float(
+        60.0,
+        help="Seconds a kernel on a worker lives on when the connection to its notebook breaks.",
+    ).tag(config=True)
+    kernel_for_each_cluster = Bool(
+        False, help="Whether each cluster is offered in Jupyter's launcher, as by --kernel."
+    ).tag(config=True)
     services = List(
         Unicode(),
-        default_value=["lepton_jlab.runs.service"],
+        default_value=["lepton_jlab.runs.service", "lepton_jlab.kernels.service"],
         help="Modules that a cluster host loads; each has `attach(host)`.",
     ).tag(config=True)
     links = Bool(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from lepton_jlab.cluster.dashboard import open_dashboard
 from lepton_jlab.errors import ClusterError
 
+KERNEL_TASK = "lepton-kernel-"  # begins the keys of tasks that hold a slot for a kernel
 RUN_METRICS = "lepton_runs"  # what workers add to their heartbeats
 
 Handlers = dict[str, Callable[..., Any]]
@@ -89,7 +90,7 @@ class OwnBackend:
         ]
 
     async def busy(self) -> bool:
-        return any(w.processing for w in self.scheduler.workers.values())
+        return _works(task.key for w in self.scheduler.workers.values() for task in w.processing)
 
     async def scale(self, workers: int, busy: Collection[str]) -> None:
         names = list(reversed(self.cluster.worker_spec))
@@ -147,7 +148,8 @@ class AdoptedBackend:
         ]
 
     async def busy(self) -> bool:
-        return any((await self.client.scheduler.processing()).values())
+        processing = await self.client.scheduler.processing()
+        return _works(key for keys in processing.values() for key in keys)
 
     async def scale(self, workers: int, busy: Collection[str]) -> None:  # noqa: ARG002
         raise ClusterError(
@@ -162,3 +164,8 @@ class AdoptedBackend:
         if self._server is not None:
             await self._server.close()
         await self.client.close()
+
+
+def _works(keys: Iterable[Any]) -> bool:
+    """Tell whether any of these tasks does something; one that holds a kernel's slot waits."""
+    return any(not str(key).startswith(KERNEL_TASK) for key in keys)

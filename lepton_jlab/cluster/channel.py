@@ -84,7 +84,7 @@ class Channel:
             raise ClusterError(
                 f"Cluster {self.name!r} is gone. See what runs: %lepton cluster list"
             )
-        return _submit(self._call(handler, arguments))
+        return submit(self._call(handler, arguments))
 
     async def _call(self, handler: str, arguments: dict[str, Any]) -> Any:
         from distributed.core import ConnectionPool
@@ -116,7 +116,7 @@ class Channel:
         """Close the connections; a later call opens them again."""
         if self._pool is not None:
             pool, self._pool = self._pool, None
-            _submit(pool.close()).result(5)
+            submit(pool.close()).result(5)
 
 
 def refusal(error: LeptonError) -> dict[str, Any]:
@@ -149,5 +149,6 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _submit(work: Coroutine[Any, Any, T]) -> Future[T]:
+def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Do something in the loop of this process's channels."""
     return asyncio.run_coroutine_threadsafe(work, _loop())

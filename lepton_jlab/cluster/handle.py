@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -18,6 +19,7 @@ from lepton_jlab.errors import ClusterError, LeptonError, NotFoundError
 if TYPE_CHECKING:
     from distributed import Client
 
+OWN_CLUSTER = "LEPTON_CLUSTER"  # names, in a kernel on a worker, that worker's cluster
 _in_use: str | None = None
 _open: dict[str, Cluster] = {}
 # What `overview` has asked last, and when, by cluster.
@@ -80,6 +82,34 @@ class Cluster:
             time.sleep(0.02)
         log_of(self.name).unlink(missing_ok=True)
 
+    def offer_kernel(
+        self, worker: str | None = None, *, remove: bool = False
+    ) -> list[dict[str, Any]]:
+        """Offer a kernel on this cluster in Jupyter's launcher, until the cluster stops.
+
+        Parameters
+        ----------
+        worker : str, optional
+            On which worker it will live; by default on any that is free.
+        remove : bool
+            Do not offer it any longer; notebooks that have one keep it.
+
+        Returns
+        -------
+        list of dict
+            ``name`` (of the kernelspec), ``cluster``, ``worker`` and ``display_name`` of all that
+            this cluster offers now.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such worker.
+        """
+        offered: list[dict[str, Any]] = self.channel.call(
+            "offer_kernel", worker=worker, remove=remove
+        )
+        return offered
+
     def client(self) -> Client:
         """Return a new `distributed.Client` of this cluster, for Dask work of your own."""
         from distributed import Client
@@ -111,6 +141,7 @@ def start_cluster(
     tls_key: str | None = None,
     adapt: str | Sequence[int] | None = None,
     place: str | None = None,
+    kernel: bool = False,
     progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Cluster:
@@ -138,6 +169,8 @@ def start_cluster(
         for.
     place : str, optional
         A label for the place where the workers are, such as ``"edge"``.
+    kernel : bool
+        Offer it in Jupyter's launcher, too, so that a notebook's own kernel can live there.
     progress : callable, optional
         Called with one short line at each step.
     **options
@@ -168,7 +201,10 @@ def start_cluster(
     else:
         connection.refuse_taken(plan.name)  # before a process starts; its claim settles a race
         start_host(plan, tell)
-    return use_cluster(plan.name)
+    cluster = use_cluster(plan.name)
+    if kernel:
+        cluster.offer_kernel()
+    return cluster
 
 
 def clusters() -> list[Cluster]:
@@ -225,12 +261,14 @@ def _ask_info(file: dict[str, Any]) -> tuple[Future[Any], float] | None:
 def get_cluster(name: str | None = None) -> Cluster:
     """Return the cluster of that name; without one the cluster in use here, or the only one.
 
+    In a kernel that lives on a worker, its own cluster is in use from the beginning.
+
     Raises
     ------
     NotFoundError
         When there is none, or several and none is in use.
     """
-    name = name or _in_use
+    name = name or _in_use or os.environ.get(OWN_CLUSTER)
     if name is not None:
         info = connection.find(name)
         if info["state"] != "running":

@@ -59,6 +59,8 @@ class Host:
         self.pid = os.getpid()
         self.created = psutil.Process().create_time()
         self.scratch = _scratch_folder(plan.name, self.pid)
+        self.reserved: set[str] = set()  # workers whose next free slot is a kernel's
+        self.ending = "was stopped"
         self._tell = tell
         self._stop = asyncio.Event()
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
@@ -70,12 +72,15 @@ class Host:
         self._services.append(self.links)
 
     def serve(self, name: str, handler: Callable[..., Awaitable[Any]]) -> None:
-        """Answer calls of ``lepton_<name>``; a LeptonError there reaches the caller as such."""
+        """Answer calls of ``lepton_<name>``; a LeptonError there reaches the caller as such.
+
+        A handler whose first argument is called ``comm`` gets the connection itself.
+        """
 
         @functools.wraps(handler)
-        async def answer(**arguments: Any) -> Any:
+        async def answer(*comm: Any, **arguments: Any) -> Any:
             try:
-                return await handler(**arguments)
+                return await handler(*comm, **arguments)
             except LeptonError as error:
                 return refusal(error)
 
@@ -140,9 +145,7 @@ class Host:
 
     async def info(self) -> dict[str, Any]:
         """Describe the cluster as ``cluster info --json`` prints it."""
-        occupants: dict[str, str] = {}
-        for service in self._services:
-            occupants |= service.occupants()
+        occupants = self.occupants()
         return {
             "name": self.plan.name,
             "engine": self.engine,
@@ -162,6 +165,10 @@ class Host:
             "connection_file": str(connection.path_of(self.plan.name)),
             "idle_timeout": self.plan.idle_timeout,
         }
+
+    def occupants(self) -> dict[str, str]:
+        """Return what runs on which worker, by worker address."""
+        return {w: what for service in self._services for w, what in service.occupants().items()}
 
     async def usage(self) -> dict[str, Any]:
         """Return what workers and runs use, by the workers' last heartbeats.
@@ -191,7 +198,7 @@ class Host:
 
     async def scale(self, workers: int, force: bool = False) -> dict[str, Any]:
         """Change the number of workers; without `force` only while no run would be ended by it."""
-        busy = {w: run for service in self._services for w, run in service.occupants().items()}
+        busy = self.occupants()
         if workers < len(busy) and not force:
             raise ClusterError(
                 f"Scaling {self.plan.name!r} to {workers} would end {len(busy) - workers} of the "
@@ -210,6 +217,12 @@ class Host:
 
     async def stop(self, force: bool = False) -> None:
         """End the cluster; without `force` only while nothing is running or queued."""
+        kernels = [what for what in self.occupants().values() if what.startswith("kernel")]
+        if not force and kernels:
+            raise ClusterError(
+                f"On cluster {self.plan.name!r} lives the {' and the '.join(kernels)}. Shut it "
+                "down in Jupyter, or add --force to end it with the cluster."
+            ).unless_forced()
         if not force and any(service.active() for service in self._services):
             raise ClusterError(
                 f"Cluster {self.plan.name!r} has runs that have not ended (%lepton runs list). "
@@ -225,6 +238,7 @@ class Host:
             rest = self.plan.idle_timeout - (time.monotonic() - last_active)
             if rest <= 0:
                 log.info("idle for %g s: stopping", self.plan.idle_timeout)
+                self.ending = f"stopped itself after {self.plan.idle_timeout:g} s without use"
                 return
             try:
                 await asyncio.wait_for(self._stop.wait(), min(rest, 1.0))

@@ -30,10 +30,29 @@ def start(args: Namespace, context: Context) -> Result:
         tls_key=args.tls_key,
         adapt=args.adapt,
         place=args.place,
+        kernel=args.kernel,
         **{name: given for name, given in vars(args).items() if name in known()},
         progress=context.progress,
     )
     return _one(cluster, args)
+
+
+@action("cluster kernel")
+def kernel(args: Namespace, context: Context) -> Result:
+    """Offer a cluster in Jupyter's launcher, or do so no longer."""
+    from lepton_jlab.kernels import specs
+
+    specs.clear_stale()
+    cluster = lepton.get_cluster(args.name)
+    offered = cluster.offer_kernel(args.worker, remove=args.remove)
+    names = ", ".join(repr(one["display_name"]) for one in offered)
+    text = f"No kernel of cluster {cluster.name!r} is offered in Jupyter's launcher."
+    if offered:
+        text = spoken(
+            f"In Jupyter's launcher: {names}. For a notebook that is open: Kernel > Change Kernel.",
+            context.place,
+        )
+    return Result(lambda: offered, text)
 
 
 @action("cluster list")

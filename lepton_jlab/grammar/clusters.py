@@ -46,7 +46,20 @@ COMMANDS: tuple[Command, ...] = (
         option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),
         option("--tls-cert", metavar="FILE", help="certificate for ADDRESS", completes="file"),
         option("--tls-key", metavar="FILE", help="key for ADDRESS", completes="file"),
+        switch("--kernel", help="offer it in Jupyter's launcher, for kernels on its workers"),
         OUT,
+    ),
+    command(
+        "cluster kernel",
+        "Offer a cluster in Jupyter's launcher: the kernel of a notebook then lives on a worker.",
+        argument(
+            "NAME",
+            help="which cluster (default: the one in use)",
+            count="?",
+            completes="cluster",
+        ),
+        option("--worker", metavar="ID", help="on this worker (default: any that is free)"),
+        switch("--remove", help="do not offer it any longer"),
     ),
     command("cluster list", "List the clusters that run."),
     command(

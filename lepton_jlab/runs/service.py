@@ -71,7 +71,7 @@ class RunService:
                 f"The workers of {self._host.backend.address} cannot import Lepton ({error}). "
                 "Install lepton_jlab in their environment."
             ) from error
-        self._slots = Slots(self._host.backend, self._pump, self._lose)
+        self._slots = Slots(self._host.backend, self._pump, self._lose, self._host.reserved)
         self._installed = True
         records.prune_payloads()
         await self._look_at_workers()

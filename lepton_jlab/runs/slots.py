@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,14 +44,21 @@ class Slots:
         Called when a slot may take a run.
     lost : callable
         Called with a lease that had runs and the worker that died under it.
+    reserved : set of str
+        Workers whose next free slot is not for runs: a notebook's kernel waits for it.
     """
 
     def __init__(
-        self, backend: Backend, freed: Callable[[], None], lost: Callable[[Lease, str], None]
+        self,
+        backend: Backend,
+        freed: Callable[[], None],
+        lost: Callable[[Lease, str], None],
+        reserved: Set[str] = frozenset(),
     ) -> None:
         self._backend = backend
         self._freed = freed
         self._lost = lost
+        self._reserved = reserved
         self._leases: dict[str, Lease] = {}
         self._wanted = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,7 +68,11 @@ class Slots:
 
     def free(self) -> list[Lease]:
         """Return the slots that can take a run now."""
-        return [lease for lease in self if lease.worker is not None and not lease.entries]
+        return [
+            lease
+            for lease in self
+            if lease.worker not in (None, *self._reserved) and not lease.entries
+        ]
 
     def want(self, runs: int, limit: int) -> None:
         """Lease slots for so many waiting runs, up to `limit` slots in all."""
@@ -145,7 +156,7 @@ class Slots:
         self._freed()
 
     def _release(self, lease: Lease) -> None:
-        if self._wanted:  # by a run that needs more slots than are there yet
+        if self._wanted and lease.worker not in self._reserved:  # by a run that needs more slots than are there yet
             self.rest(lease)
         elif lease.worker is not None and not lease.entries:
             worker, lease.worker = lease.worker, None  # takes no run from here on

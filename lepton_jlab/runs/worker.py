@@ -49,6 +49,7 @@ class RunWorker(WorkerPlugin):
     """
 
     name = PLUGIN
+    ready = False  # whether it has declared its slot
 
     def __init__(
         self, scratch: str, token: str, preload: list[str], grace: float, keep_timeout: float
@@ -81,6 +82,7 @@ class RunWorker(WorkerPlugin):
             worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
         worker.metrics[RUN_METRICS] = self._usage
         await worker.set_resources(**{SLOT: 1})
+        self.ready = True
         self._outbox.put({"type": "ready"})
         self._prepare_spare()
 
@@ -100,6 +102,17 @@ class RunWorker(WorkerPlugin):
             self._spare.result().close()
         if self._server is not None:
             self._server.close()
+
+    @property
+    def folder(self) -> Path:
+        """A private folder on this machine; its path is short, for sockets."""
+        return self._folder
+
+    async def child(self, keep: str | None = None) -> Process:
+        """Return a child that waits; where it gets a GPU, once the one before has left it."""
+        if os.environ.get("CUDA_VISIBLE_DEVICES"):  # a run has its GPU's memory to itself
+            await asyncio.wait({self._leaving})
+        return await self._process(keep)
 
     def _usage(self, _worker: Any) -> dict[str, Any]:
         """Return what each run here uses; Dask asks for it at each heartbeat."""
@@ -171,9 +184,7 @@ class RunWorker(WorkerPlugin):
             "folder": str(self._run_folder(spec)),
         }
         try:
-            if os.environ.get("CUDA_VISIBLE_DEVICES"):  # a run has its GPU's memory to itself
-                await asyncio.wait({self._leaving})
-            process = await self._process(keep)
+            process = await self.child(keep)
         except (ClusterError, OSError) as error:
             self._preparing.pop(run)
             end = failed("worker-lost", f"no process could be started for the run: {error}")

@@ -53,15 +53,16 @@ def _with_callback(
     @functools.wraps(method)
     def reporting(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True  # IPython leaves this frame out
+        if recorder() is None:
+            return method(*args, **kwargs)  # no run, but a notebook's kernel on a worker
         try:
             call = signature.bind(*args, **kwargs)
         except TypeError:
             return method(*args, **kwargs)  # its own words
         if call.arguments.get("verbose", "auto") == "auto":
             call.arguments["verbose"] = verbose
-        if recorder() is not None:
-            given = call.arguments.get("callbacks")
-            call.arguments["callbacks"] = _joined(given, callback(), keras)
+        given = call.arguments.get("callbacks")
+        call.arguments["callbacks"] = _joined(given, callback(), keras)
         return method(*call.args, **call.kwargs)
 
     return reporting

@@ -12,6 +12,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from lepton_jlab.data.stream import watchers
@@ -97,6 +98,9 @@ def _serve(channel: Channel) -> None:
     shell.channel = channel
     first = True
     while (spec := channel.receive()) is not None:
+        if "become" in spec:  # something other than a run, such as a notebook's kernel
+            import_module(spec["become"]).live(spec, channel)
+            return
         if not first:
             INTERRUPTS.forget()
         first = False

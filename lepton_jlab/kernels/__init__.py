@@ -1,0 +1,1 @@
+"""Kernels of notebooks that live on a cluster's workers, with the worker's device."""
