@@ -18,7 +18,7 @@ HEAVY = {"tensorflow", "keras", "dask", "distributed", "zarr", "pandas", "numpy"
 
 # What a room may import of the package; rooms are folders, or modules beside them.
 BASE = {"config", "errors", "sizes"}
-ENGINE = BASE | {"cluster", "runs", "models", "data", "resources"}
+ENGINE = BASE | {"cluster", "runs", "kernels", "models", "data", "resources"}
 ALLOWED = {
     "errors": set(),
     "config": {"errors"},
@@ -28,6 +28,7 @@ ALLOWED = {
     "cost": BASE | {"data", "resources"},
     "cluster": BASE | {"data", "resources"},
     "runs": BASE | {"cluster", "cost", "data", "resources"},
+    "kernels": BASE | {"cluster", "runs"},
     "models": BASE | {"cluster", "runs", "data", "resources"},
 }
 VIEWS = {"magics", "cli", "commands", "server", "panel", "completion", "__init__"}

@@ -38,7 +38,7 @@ def start(args: Namespace, context: Context) -> Result:
 
 
 @action("cluster kernel")
-def kernel(args: Namespace, context: Context) -> Result:
+def kernel(args: Namespace, _context: Context) -> Result:
     """Offer a cluster in Jupyter's launcher, or do so no longer."""
     from lepton_jlab.kernels import specs
 
@@ -48,10 +48,7 @@ def kernel(args: Namespace, context: Context) -> Result:
     names = ", ".join(repr(one["display_name"]) for one in offered)
     text = f"No kernel of cluster {cluster.name!r} is offered in Jupyter's launcher."
     if offered:
-        text = spoken(
-            f"In Jupyter's launcher: {names}. For a notebook that is open: Kernel > Change Kernel.",
-            context.place,
-        )
+        text = f"In Jupyter's launcher: {names}. For an open notebook: Kernel > Change Kernel."
     return Result(lambda: offered, text)
 
 

@@ -49,18 +49,6 @@ COMMANDS: tuple[Command, ...] = (
         switch("--kernel", help="offer it in Jupyter's launcher, for kernels on its workers"),
         OUT,
     ),
-    command(
-        "cluster kernel",
-        "Offer a cluster in Jupyter's launcher: the kernel of a notebook then lives on a worker.",
-        argument(
-            "NAME",
-            help="which cluster (default: the one in use)",
-            count="?",
-            completes="cluster",
-        ),
-        option("--worker", metavar="ID", help="on this worker (default: any that is free)"),
-        switch("--remove", help="do not offer it any longer"),
-    ),
     command("cluster list", "List the clusters that run."),
     command(
         "cluster use",
@@ -95,5 +83,17 @@ COMMANDS: tuple[Command, ...] = (
         ),
         switch("--all", help="every cluster of yours", excludes="which"),
         FORCE,
+    ),
+    command(
+        "cluster kernel",
+        "Offer a cluster in Jupyter's launcher: the kernel of a notebook then lives on a worker.",
+        argument(
+            "NAME",
+            help="which cluster (default: the one in use)",
+            count="?",
+            completes="cluster",
+        ),
+        option("--worker", metavar="ID", help="on this worker (default: any that is free)"),
+        switch("--remove", help="do not offer it any longer"),
     ),
 )

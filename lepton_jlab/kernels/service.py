@@ -22,7 +22,7 @@ log = logging.getLogger("lepton.kernels")
 
 _LOOK = 0.1  # seconds between two looks for a free worker
 _LEAST = 5.0  # seconds for a worker to answer
-_FRESH = 10.0  # seconds for which a message keeps the cluster from ending as idle
+_FRESH = 2.0  # seconds for which a message counts as use; the host looks once a second
 _FIRST = 10  # priority of a kernel's task: a person waits for it, the queue's runs wait anyway
 
 
@@ -123,7 +123,8 @@ class KernelService:
             taken.here.set()
             while True:
                 message = await comm.read()
-                taken.used = time.monotonic()
+                if message.get("channel") == "shell":  # not the heartbeat's
+                    taken.used = time.monotonic()
                 if message.get("type") == "busy":
                     taken.busy = message["busy"]
                     continue

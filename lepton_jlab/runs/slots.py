@@ -156,7 +156,9 @@ class Slots:
         self._freed()
 
     def _release(self, lease: Lease) -> None:
-        if self._wanted and lease.worker not in self._reserved:  # by a run that needs more slots than are there yet
+        if (
+            self._wanted and lease.worker not in self._reserved
+        ):  # by a run that needs more slots than are there yet
             self.rest(lease)
         elif lease.worker is not None and not lease.entries:
             worker, lease.worker = lease.worker, None  # takes no run from here on
