@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from benchmarks.report import TIMES, Figure, Result
@@ -148,13 +149,16 @@ def _request(path: str, body: bytes, head: str = "") -> bytes:
 def _load(port: int, request: bytes, clients: int, span: float) -> tuple[float, list[float]]:
     """Return requests a second, and the seconds of each, as a process of its own saw them."""
     arguments = map(str, (port, clients, span, 200_000))
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serving_load", *arguments],
-        input=request,
-        capture_output=True,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    # A file: of a long answer through a pipe that libuv had set to not block, the end was lost.
+    with TemporaryFile() as answer:
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.serving_load", *arguments],
+            input=request,
+            stdout=answer,
+            check=True,
+        )
+        answer.seek(0)
+        found = json.load(answer)
     if found["failed"] or not found["taken"]:
         raise RuntimeError(f"{found['failed']} requests failed")
     return len(found["taken"]) / found["seconds"], found["taken"]
