@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from lepton_jlab.data.fingerprint import fingerprint
 from lepton_jlab.data.recipe import Plan, Recipe, make_plan, parts_to_write
 from lepton_jlab.data.skeleton import create, jobs_of, reopen
 from lepton_jlab.data.sources import Loaded, Samples, find_source
+from lepton_jlab.data.sources.npz import arrange
 from lepton_jlab.data.store import is_url
 from lepton_jlab.data.unfinished import Unfinished, check_destination, unfinished
 from lepton_jlab.data.writing import consolidate, fill
@@ -28,7 +30,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def import_dataset(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Mapping[str, Any],
     dest: str | os.PathLike[str],
     *,
     codec: str | None = None,
@@ -51,7 +53,8 @@ def import_dataset(
     ----------
     source
         ``fashion-mnist``, ``keras:NAME``, the path of an .npz, .npy, IDX, CSV or Parquet file or of
-        a folder of images by class; or a Zarr dataset, to write it again with another codec.
+        a folder of images by class; or a Zarr dataset, to write it again with another codec. Or
+        arrays by name, as an .npz file has them: ``{"x": …, "y": …, "x_test": …, "classes": …}``.
     dest
         The folder to make, such as ``fashion.zarr``.
     codec
@@ -88,19 +91,25 @@ def import_dataset(
     UsageError
         If `label` names nothing, or another option is out of its range.
     """
-    name, destination = os.fspath(source), Path(dest).expanduser().absolute()
+    destination = Path(dest).expanduser().absolute()
     report = progress or _silent
     recipe = Recipe(codec, goal, chunk, shard, max_error)
     recipe.check()
     if is_url(os.fspath(dest)):
         raise DataError(f"{dest} is a URL; import into a local folder, then copy it there.")
     check_destination(destination, force)  # before anything is read
-    report(0, 0, f"reading {name}")
-    loaded = find_source(name).load(name, label)
+    if isinstance(source, Mapping):
+        name, identity = "arrays", uuid4().hex  # what was in memory is not there after a kill
+        loaded = arrange({key: np.asarray(values) for key, values in source.items()}, name, label)
+    else:
+        name = os.fspath(source)
+        report(0, 0, f"reading {name}")
+        loaded = find_source(name).load(name, label)
+        identity = fingerprint(name, loaded)
     _check(loaded, name)
     key = {
         "lepton": __version__,
-        "source": fingerprint(name, loaded),
+        "source": identity,
         "label": label,
         "block": writing.BLOCK_BYTES,
         **recipe.to_dict(),

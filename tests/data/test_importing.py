@@ -66,6 +66,17 @@ def test_npz_without_known_names_keeps_them(tmp_path: Path) -> None:
     assert not ds.roles
 
 
+def test_arrays_in_memory_by_the_names_of_an_npz(tmp_path: Path) -> None:
+    x, y = np.arange(24.0).reshape(6, 4), np.array(["b", "a", "b", "a", "b", "b"])
+    ds = import_dataset({"x": x, "y": y, "x_test": x[:2], "y_test": y[:2]}, tmp_path / "a.zarr")
+    np.testing.assert_array_equal(ds.x[:], x)
+    assert [ds.classes[i] for i in ds.y[:]] == y.tolist()
+    assert len(ds["test"]) == 2
+    with pytest.raises(DataError, match="differ in their number of samples"):
+        import_dataset({"x": x, "y": y[:3]}, tmp_path / "b.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+
+
 def test_npy_becomes_x(tmp_path: Path) -> None:
     values = RNG.normal(size=(1000, 7))
     np.save(tmp_path / "a.npy", values)

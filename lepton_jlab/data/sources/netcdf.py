@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORM = "netCDF (.nc)"
+_READERS = ("h5netcdf", "scipy")  # of version 4, and of the classic one
 
 
 def accepts(source: str) -> bool:
@@ -35,11 +37,12 @@ def load(source: str, label: str | None) -> Loaded:
     try:
         opened = xarray.open_dataset(Path(source).expanduser())
     except ImportError as error:
-        raise MissingDependencyError("h5netcdf, which reads netCDF,", "formats") from error
+        raise MissingDependencyError("h5netcdf or scipy, which read netCDF,", "formats") from error
     except (OSError, ValueError) as error:
-        engine = "did not find a match" in str(error)
-        if engine:
-            raise MissingDependencyError("h5netcdf, which reads netCDF,", "formats") from error
+        if "IO backends" in str(error) and not all(map(find_spec, _READERS)):
+            raise MissingDependencyError(
+                "h5netcdf or scipy, which read netCDF,", "formats"
+            ) from error
         raise DataError(f"{source} cannot be read as netCDF: {error}") from error
     known = {str(name): opened[name] for name in opened.data_vars if opened[name].ndim}
     if not known:

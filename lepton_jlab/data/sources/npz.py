@@ -42,10 +42,15 @@ def load(source: str, label: str | None) -> Loaded:
         arrays = read_npz(Path(source))
     except (ValueError, OSError, EOFError, BadZipFile) as error:  # ValueError: Python objects
         raise DataError(f"{source} cannot be read as a NumPy archive: {error}") from error
+    return arrange(arrays, source, label)
+
+
+def arrange(arrays: dict[str, Any], origin: str, label: str | None) -> Loaded:
+    """Return named arrays by their parts; `arrays` gives those up that name the classes."""
     named = arrays.pop("classes", arrays.pop("class_names", None))
     if label is not None and label not in arrays:
         near = suggestion(label, arrays) or f" There are: {', '.join(arrays)}."
-        raise UsageError(f"{source} has no array {label!r}.{near}")
+        raise UsageError(f"{origin} has no array {label!r}.{near}")
     parts: dict[str, dict[str, NDArray[Any]]] = {}
     for name, values in arrays.items():
         part, plain = place(name, label)
@@ -53,7 +58,7 @@ def load(source: str, label: str | None) -> Loaded:
     if len(arrays) == 1:
         parts = {"": {"x": next(iter(arrays.values()))}}
     classes = None if named is None else [str(name) for name in named]
-    return Loaded(*_number_strings(parts, source, classes))
+    return Loaded(*_number_strings(parts, origin, classes))
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:

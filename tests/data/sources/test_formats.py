@@ -104,9 +104,10 @@ def test_hdf5(tmp_path):
         import_dataset(tmp_path / "b.h5", tmp_path / "b.zarr")
 
 
-def test_netcdf_with_units_and_coordinates(tmp_path):
+@pytest.mark.parametrize("reader", ["h5netcdf", "scipy"])
+def test_netcdf_with_units_and_coordinates(tmp_path, reader):
     xarray = pytest.importorskip("xarray")
-    pytest.importorskip("h5netcdf")
+    pytest.importorskip(reader)
     field = RANDOM.normal(size=(30, 4, 5)).astype("f4")
     made = xarray.Dataset(
         {
@@ -116,7 +117,7 @@ def test_netcdf_with_units_and_coordinates(tmp_path):
         coords={"lat": np.arange(4.0)},
         attrs={"title": "weather"},
     )
-    made.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    made.to_netcdf(tmp_path / "a.nc", engine=reader)
     ds = import_dataset(tmp_path / "a.nc", tmp_path / "a.zarr", label="rain")
     np.testing.assert_array_equal(ds.x[:], field)
     np.testing.assert_array_equal(ds.y[:], np.arange(30))
