@@ -155,6 +155,7 @@ def _load(port: int, request: bytes, clients: int, span: float) -> tuple[float, 
             [sys.executable, "-m", "benchmarks.serving_load", *arguments],
             input=request,
             stdout=answer,
+            stderr=subprocess.PIPE,
             check=True,
         )
         answer.seek(0)
