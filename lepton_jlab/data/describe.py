@@ -28,6 +28,7 @@ CHECKSUMS = {
     for kind in ("crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3")
     for name in (kind, f"numcodecs.{kind}")
 }
+ANY_LENGTH = "TO"  # kinds of texts: their size is not that of references to them
 NOT_TOLD = {"bytes", "vlen-utf8", "vlen-bytes"}  # how values become bytes
 
 
@@ -87,8 +88,9 @@ def describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
     ``verdict`` what is wrong with them, or None, and ``checksum`` whether a flipped bit is noticed.
     """
     itemsize = np.dtype(array.dtype).itemsize
-    original = int(np.prod(array.shape, dtype=np.int64)) * itemsize
+    original = decoded_bytes(array)
     stored = _stored_bytes(array)
+    any_length = np.dtype(array.dtype).kind in ANY_LENGTH
     shards = getattr(array, "shards", None)
     codecs = _codecs(array)
     return {
@@ -105,8 +107,16 @@ def describe_array(name: str, array: zarr.Array[Any]) -> dict[str, Any]:
         "verdict": verdict(array.shape, array.chunks, shards, itemsize),
         "original_bytes": original,
         "stored_bytes": stored,
-        "ratio": _ratio(original, stored),
+        "ratio": None if any_length else _ratio(original, stored),
     }
+
+
+def decoded_bytes(array: zarr.Array[Any]) -> int:
+    """Return the size of an array's values; of texts, which would have to be read, as stored."""
+    dtype = np.dtype(array.dtype)
+    if dtype.kind in ANY_LENGTH:
+        return _stored_bytes(array) or 0
+    return int(np.prod(array.shape, dtype=np.int64)) * dtype.itemsize
 
 
 def codec_words(codecs: Sequence[Mapping[str, Any]]) -> str:

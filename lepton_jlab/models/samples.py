@@ -77,5 +77,6 @@ def plain(values: Any) -> NDArray[Any]:
     array: NDArray[Any] = np.asarray(values)
     if array.dtype.kind in "OT":
         first = array.flat[0] if array.size else ""
-        array = array.astype("S" if isinstance(first, bytes) else "U")
+        # By way of objects: StringDType does not become "U" by itself.
+        array = array.astype(object).astype("S" if isinstance(first, bytes) else "U")
     return array

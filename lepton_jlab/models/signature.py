@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +78,8 @@ def write(model: Any, inputs: Sequence[Tensor], folder: Path) -> list[Tensor]:
         archive = keras.export.ExportArchive()
         archive.track(model)
         function = archive.add_endpoint("serving_default", serve, input_signature=specs)
-        archive.write_out(str(folder), verbose=False)
+        with _less_talk():
+            archive.write_out(str(folder), verbose=False)
     except MemoryError:
         raise
     except Exception as error:  # tracing raises whatever the model's own code raises
@@ -166,3 +169,15 @@ def _packed(model: Any, inputs: Sequence[Tensor], tensors: Sequence[Any]) -> Any
 
 def _dtype(values: NDArray[Any]) -> str:
     return "string" if values.dtype.kind in "OTUS" else str(values.dtype)
+
+
+@contextmanager
+def _less_talk() -> Iterator[None]:
+    """Keep TensorFlow from saying where it writes: that is a folder that is renamed afterwards."""
+    log = logging.getLogger("tensorflow")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

@@ -260,3 +260,13 @@ def test_a_verdict_is_shown_in_the_notebook(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((1100, 4), "f4"))
     ds = import_dataset(tmp_path / "a.npy", tmp_path / "a.zarr", chunk=1)
     assert "<b>x</b>: chunks of 16 bytes are small: 1,100 files" in ds._repr_html_()
+
+
+def test_texts_have_no_ratio_of_their_own(tmp_path: Path) -> None:
+    texts = np.array(["word " * i for i in range(300)], np.dtypes.StringDType())
+    ds = import_dataset({"x": texts, "y": np.zeros(300, "f4")}, tmp_path / "a.zarr")
+    info = ds.info()
+    x, y = info["arrays"]
+    assert x["ratio"] is None
+    assert info["original_bytes"] == x["stored_bytes"] + 1200 == info["storage"]["original_bytes"]
+    assert y["ratio"] > 1

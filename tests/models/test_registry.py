@@ -151,3 +151,17 @@ def test_what_cannot_be_saved_is_named(shapes, tmp_path, no_records, keras_model
         lepton.save_model(keras_model, "x", classes=["a", "b"])
     assert lepton.models() == []
     assert list(places.root().iterdir()) == []
+
+
+def test_texts_are_samples_of_a_model_whose_recipe_counts_their_words(tmp_path, no_records):
+    import keras
+
+    texts = ["good day", "bad day", "good bad"] * 8
+    x = np.array(texts, np.dtypes.StringDType())
+    ds = lepton.import_dataset({"x": x, "y": np.arange(24) % 3}, tmp_path / "texts.zarr")
+    view = ds.tokenize(vocabulary=4, mode="count")
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    lepton.save_model(model, "words", samples=view)
+    samples = lepton.model("words").version(1).samples
+    assert samples.raw["x"].tolist() == [texts[i * 24 // 16] for i in range(16)]
+    assert samples.inputs["x"].sum(axis=1).tolist() == [2.0] * len(samples.raw["x"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -11,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lepton_jlab.data.elsewhere import elsewhere
 from lepton_jlab.data.storage.blobs import Identity, identity
@@ -193,12 +190,10 @@ def _ratio(before: int, after: int) -> float | None:
 def _original_bytes(folder: Path) -> int:
     """Return the size of all arrays when decoded, those of the datasets inside included."""
     from lepton_jlab.data.dataset import open_dataset
+    from lepton_jlab.data.describe import decoded_bytes
 
     def own(dataset: Dataset) -> int:
-        arrays = (
-            math.prod(array.shape) * np.dtype(array.dtype).itemsize
-            for array in dataset._stored.values()
-        )
+        arrays = map(decoded_bytes, dataset._stored.values())
         return sum(arrays) + sum(own(dataset[name]) for name in dataset.groups)
 
     return own(open_dataset(folder))
