@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lepton_jlab.runs.lookup import run as run
     from lepton_jlab.runs.lookup import runs as runs
     from lepton_jlab.runs.run import Run as Run
+    from lepton_jlab.runs.spending import costs as costs
     from lepton_jlab.runs.submit import submit as submit
     from lepton_jlab.runs.sweep import Sweep as Sweep
 
@@ -53,6 +54,7 @@ _HOMES = {
     ),
     "lepton_jlab.panel.labelling": ("label",),
     "lepton_jlab.panel.reviewing": ("review",),
+    "lepton_jlab.runs.spending": ("costs",),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -10,6 +10,7 @@ from argparse import Namespace
 from lepton_jlab.commands import (
     cleaning,
     cluster,
+    cost,
     data,
     fusing,
     labelling,
@@ -28,6 +29,7 @@ __all__ = [
     "Result",
     "cleaning",
     "cluster",
+    "cost",
     "data",
     "fusing",
     "labelling",

@@ -5,7 +5,7 @@ Each noun has a file; `words` says what a subcommand and an option are.
 
 from __future__ import annotations
 
-from lepton_jlab.grammar import clusters, data, integration, models, runs, storage
+from lepton_jlab.grammar import clusters, cost, data, integration, models, runs, storage
 from lepton_jlab.grammar.data import CODECS, GOALS
 from lepton_jlab.grammar.integration import KINDS
 from lepton_jlab.grammar.models import RUNTIMES
@@ -40,6 +40,7 @@ VIEWS = ("clusters", "runs", "data", "resources")
 COMMANDS: tuple[Command, ...] = (
     *clusters.COMMANDS,
     *runs.COMMANDS,
+    *cost.COMMANDS,
     *data.COMMANDS,
     *integration.COMMANDS,
     *storage.COMMANDS,

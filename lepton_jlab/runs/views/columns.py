@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lepton_jlab.cost import amounts
 from lepton_jlab.runs import words
 from lepton_jlab.runs.metrics import best, is_score
-from lepton_jlab.runs.views.page import RunDict
+from lepton_jlab.runs.views.page import LEAST, RunDict
 from lepton_jlab.runs.views.table import Cell
 
 
@@ -40,6 +41,16 @@ def param_cells(shown: Sequence[RunDict], key: str) -> list[Cell]:
     """Return one column of what the runs were given."""
     values = ((run.get("params") or {}).get(key, "") for run in shown)
     return [Cell(words.shortened(words.number(value), 24)) for value in values]
+
+
+def cost_columns(shown: Sequence[RunDict]) -> dict[str, list[Cell]]:
+    """Return energy and money of runs by the headers of their columns, where they are anything."""
+    costs = [run.get("cost") or {} for run in shown]
+    if not any(cost.get("energy_wh", 0) >= LEAST for cost in costs):
+        return {}
+    energy = [Cell(amounts.energy(cost["energy_wh"]) if cost else "") for cost in costs]
+    money = [Cell(amounts.money(c["money"], c["currency"]) if c else "") for c in costs]
+    return {"energy": energy, "cost": money}
 
 
 def is_numeric(runs: Sequence[RunDict], key: str) -> bool:

@@ -12,6 +12,7 @@ from lepton_jlab.runs import words
 from lepton_jlab.runs.metrics import better, leading, opposite
 from lepton_jlab.runs.views import page
 from lepton_jlab.runs.views.columns import (
+    cost_columns,
     is_numeric,
     metric_cells,
     metric_names,
@@ -118,12 +119,14 @@ def _comparison(
         *(param_cells(ranked, key) for key in keys),
         *(metric_cells(ranked, name, among) for name in names),
         [Cell(page.span(run)) for run in ranked],
+        *cost_columns(ranked).values(),
         [Cell(run["state"], page.mark(run["state"])) for run in ranked],
     ]
     right = {1 + i for i, key in enumerate(keys) if is_numeric(among, key)}
-    right |= set(range(1 + len(keys), 2 + len(keys) + len(names)))
+    costs = list(cost_columns(ranked))
+    right |= set(range(1 + len(keys), 2 + len(keys) + len(names) + len(costs)))
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return Table(["run", *keys, *names, "time", "state"], frozenset(right), rows)
+    return Table(["run", *keys, *names, "time", *costs, "state"], frozenset(right), rows)
 
 
 def _swatched(run: RunDict, called: str, colours: Mapping[str, str]) -> Cell:

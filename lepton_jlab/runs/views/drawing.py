@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lepton_jlab.cost.pricing import together
 from lepton_jlab.runs import words
 from lepton_jlab.runs.metrics import leading
 from lepton_jlab.runs.views import page
@@ -74,8 +75,8 @@ def run_html(
         items = run["metrics"].items()
         listed = " · ".join(f"{escape(n)} <b>{escape(words.number(v))}</b>" for n, v in items)
         parts.append(f"<p>{listed}</p>")
-    if told := page.stream_text(run):
-        parts.append(f"<p><i>{escape(told)}</i></p>")
+    spent = " · ".join(filter(None, [page.cost_text(run), page.estimate_text(run)]))
+    parts += [f"<p><i>{escape(told)}</i></p>" for told in (spent, page.stream_text(run)) if told]
     parts += [page.charts(history, page.step_name(run)), _output_html(run, output)]
     if run.get("values"):
         parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
@@ -94,7 +95,8 @@ def run_text(
     head = [page.title(run), run["state"], page.span(run, now)]
     if run["state"] == "running":
         head.append(page.progress_text(run))
-    head += [page.metrics_text(run.get("metrics") or {}), page.stream_text(run)]
+    head += [page.metrics_text(run.get("metrics") or {}), page.cost_text(run)]
+    head += [page.estimate_text(run), page.stream_text(run)]
     parts = [" · ".join(filter(None, head)), output.text(lines=lines)]
     parts.append(traceback_text(_traceback(run, output)) or _error_line(run))
     return "\n".join(filter(None, parts))
@@ -186,13 +188,17 @@ def summary(runs: Sequence[RunDict], now: float | None = None) -> str:
     counts = Counter(run["state"] for run in runs)
     states = ", ".join(f"{counts[state]:,} {state}" for state in page.STATES if counts[state])
     starts = [run["started"] for run in runs if run.get("started") is not None]
+    ends = [run["ended"] for run in runs if run.get("ended") is not None]
     took = ""
     if starts:
-        ends = [run["ended"] for run in runs if run.get("ended") is not None]
         at = time.time() if now is None else now
         end = max(ends) if len(ends) == len(runs) else at
         took = f" · {words.duration(end - min(starts))}"
-    return f"{len(runs):,} run{'s' if len(runs) != 1 else ''}: {states}{took}"
+    cost = together(run["cost"] for run in runs if run.get("cost"))
+    estimated = page.estimates_text(runs) if len(ends) < len(runs) else ""
+    more = [page.cost_text({"cost": cost}), estimated]
+    told = "".join(f" · {text}" for text in more if text)
+    return f"{len(runs):,} run{'s' if len(runs) != 1 else ''}: {states}{took}{told}"
 
 
 def _state(runs: Sequence[RunDict]) -> str:

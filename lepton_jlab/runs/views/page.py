@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from lepton_jlab.cost import amounts
 from lepton_jlab.runs import words
 from lepton_jlab.runs.metrics import better, family, is_score, leading
 from lepton_jlab.runs.views.curve import COLOURS, Series, chart
@@ -14,6 +15,7 @@ from lepton_jlab.runs.views.curve import COLOURS, Series, chart
 RunDict = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]  # {"step": 3, "t": 1795430000.0, "loss": 0.2, …}
 
+LEAST = 1e-4  # Wh that are worth a word: a core for 45 ms
 ENDED = frozenset({"done", "failed", "cancelled", "lost"})
 # Middle tones, 3:1 on white and on #111: a sanitised notebook keeps colours but no variables.
 STATES = {
@@ -162,6 +164,39 @@ def stream_text(run: RunDict) -> str:
     main = max(streams, key=lambda report: report["samples"])
     told = f"data: {main['samples_per_second']:,.0f} samples/s, waited {main['waited_share']:.1%}"
     return f"{told}. {main['advice']}" if main["advice"] else told
+
+
+def cost_text(run: RunDict) -> str:
+    """Write what a run has cost, unless it is next to nothing."""
+    cost = run.get("cost")
+    return amounts.cost_text(cost) if cost and cost["energy_wh"] >= LEAST else ""
+
+
+def estimate_text(run: RunDict) -> str:
+    """Write what a run was estimated to take, and afterwards how far off that was."""
+    told = run.get("estimate")
+    if not told:
+        return ""
+    if run["state"] in ENDED:
+        off = told["error"]
+        seconds = words.duration(told["seconds"])
+        return "" if off is None else f"estimated {seconds}, {off:.0%} off"
+    return estimates_text([run])
+
+
+def estimates_text(runs: Sequence[RunDict]) -> str:
+    """Write what runs that have not ended are estimated to take, all together."""
+    told = [run["estimate"] for run in runs if run.get("estimate")]
+    if not told or len(told) < len(runs):
+        return ""
+    parts = [words.duration(sum(one["seconds"] for one in told))]
+    if all(one["energy_wh"] is not None for one in told):
+        parts.append(amounts.energy(sum(one["energy_wh"] for one in told)))
+        parts.append(amounts.money(sum(one["money"] for one in told), told[0]["currency"]))
+    count, off = told[0]["runs"], told[0]["typical_error"]
+    by = f"by {count} earlier run{'s' * (count != 1)}"
+    off_text = "" if off is None else f", whose estimates were {off:.0%} off"
+    return f"estimated: {', '.join(parts)} ({by}{off_text})"
 
 
 def points(rows: Rows, metric: str) -> list[tuple[float, float]]:
