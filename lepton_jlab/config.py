@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_path, jupyter_data_dir, jupyter_runtime_dir
-from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Float, Int, List, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
 
@@ -58,6 +58,11 @@ class Settings(Configurable):
     links = Bool(
         True,
         help="Measure the links between workers of different places, and correct Dask by them.",
+    ).tag(config=True)
+    data_places = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Where datasets lie, by how their address begins: {'s3://plant-7/': 'edge'}.",
     ).tag(config=True)
     usage_sources = List(
         Unicode(),

@@ -17,6 +17,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -53,9 +54,18 @@ class Side:
     namespace: str | None
     _started: list[subprocess.Popen[Any]] = field(default_factory=list)
 
-    def popen(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Start a process on this side; the link ends it when it is taken down."""
+    def popen(
+        self, arguments: Sequence[str], own_disk: bool = False, **options: Any
+    ) -> subprocess.Popen[Any]:
+        """Start a process on this side; the link ends it when it is taken down.
+
+        With `own_disk` its folder for temporary files is empty, and nobody else sees what it
+        writes there: as on another machine.
+        """
         enter = [] if self.namespace is None else _enter(self.namespace)
+        if own_disk:
+            mount = f'mount -t tmpfs none {tempfile.gettempdir()} && exec "$@"'
+            enter += ["unshare", "--mount", "sh", "-c", mount, "sh"]
         process = subprocess.Popen([*enter, *arguments], **options)
         self._started.append(process)
         return process
@@ -143,8 +153,10 @@ def slow_link() -> Iterator[Link]:
 
 
 def _check() -> None:
-    if missing := [tool for tool in ("ip", "nsenter") if shutil.which(tool) is None]:
-        raise CannotEmulateError(f"an emulated link needs {' and '.join(missing)} (iproute2)")
+    if missing := [tool for tool in ("ip", "nsenter", "unshare") if shutil.which(tool) is None]:
+        raise CannotEmulateError(
+            f"an emulated link needs {' and '.join(missing)} (iproute2, util-linux)"
+        )
     if os.geteuid() != 0:
         raise CannotEmulateError("an emulated link needs root, for network namespaces")
     if not Path("/dev/net/tun").exists():

@@ -18,7 +18,7 @@ def edge_and_cloud(link: Link, folder: Path, each: int = 1) -> Iterator[str]:
     """Run a scheduler and workers of one thread, `each` at a place; give its address.
 
     They are whoever's: plain TCP, started by Dask's own commands, and say where they are by
-    ``LEPTON_PLACE``.
+    ``LEPTON_PLACE``. Those at the edge have a disk for temporary files of their own.
     """
     file = folder / "scheduler.json"
     started = [
@@ -30,7 +30,6 @@ def edge_and_cloud(link: Link, folder: Path, each: int = 1) -> Iterator[str]:
         for place, side in (("cloud", link.near), ("edge", link.far)):
             for number in range(each):
                 own = folder / f"{place}{number}"
-                own.mkdir()
                 words = (address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
                 more = ("--local-directory", str(own), "--name", f"w-{place}-{number}")
                 started.append(_dask(side, "worker", *words, *more, place=place))
@@ -46,7 +45,7 @@ def _dask(side: Side, what: str, *words: str, port: str | None = None, place: st
     more = ["--host", side.address, *(["--port", port] if port else [])]
     environment = {**os.environ, "LEPTON_PLACE": place}
     command = [sys.executable, "-m", module, *words, *more]
-    return side.popen(command, env=environment, stderr=-3)
+    return side.popen(command, own_disk=place == "edge", env=environment, stderr=-3)
 
 
 def _address(file: Path) -> str | None:

@@ -49,6 +49,7 @@ def run(args: Namespace, context: Context) -> Result:
             keep=args.keep,
             budget=args.budget,
             energy=args.energy,
+            place=args.place,
             cluster=args.cluster,
             namespace=context.namespace,
             filename=str(file) if file else None,

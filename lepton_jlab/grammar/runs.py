@@ -63,6 +63,12 @@ COMMANDS: tuple[Command, ...] = (
         option("--keep", metavar="NAME", help="one lasting process per worker, shared by all NAME"),
         option("--budget", metavar="M", help="stop all of it when it has cost this much: 2.50"),
         option("--energy", metavar="E", help="stop all of it when it has used this much: 100Wh"),
+        option(
+            "--place",
+            metavar="LABEL",
+            help="where its worker is: edge, cloud or another label (default: where it ends first)",
+            choices=("auto",),
+        ),
         switch("--wait", help="wait for the end; an interrupt stops only the waiting"),
         CLUSTER,
         places=EVERYWHERE,

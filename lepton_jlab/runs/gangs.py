@@ -67,6 +67,8 @@ class Gangs:
             return 0, limit
         slots = size(queue[0].spec)
         if slots == 1:
+            if len(queue) >= limit:  # with 100,000 that wait, not each of them is asked
+                return len(queue), limit
             return sum(size(entry.spec) for entry in queue), limit
         limit = max(limit, min(slots, adapt))
         # Those of a machine, or on so many workers, can only be told once they are there.

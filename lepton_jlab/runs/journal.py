@@ -17,9 +17,11 @@ from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.costs import RunCost
 from lepton_jlab.runs.estimates import scored
 from lepton_jlab.runs.history import Sparklines
+from lepton_jlab.runs.placing import Work
 from lepton_jlab.runs.transcript import Message, TranscriptWriter
 
 if TYPE_CHECKING:
+    from lepton_jlab.runs.places import Placed
     from lepton_jlab.runs.slots import Lease
 
 _FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
@@ -53,6 +55,7 @@ class Entry:
     """A run that has not ended, as its host holds it. Times in seconds since the epoch.
 
     `leases` are the slots it was given; its child, or its first one, is on the first of them.
+    `place` is the line it waits in, and `placed` says why.
     """
 
     number: int
@@ -68,6 +71,9 @@ class Entry:
     cancelled: bool = False
     reason: dict[str, str] = field(default_factory=lambda: dict(CANCEL))
     leases: list[Lease] = field(default_factory=list)
+    work: Work = field(default_factory=Work)
+    place: str | None = None
+    placed: Placed | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -106,7 +112,10 @@ class Journal:
         """Record that a run has been handed to a worker."""
         entry.dispatched = time.time()
         row = {"state": "running", "started": entry.dispatched, "worker": worker}
-        self._later(entry, {**row, "devices": devices, "attempt": entry.attempt}, _SOON)
+        row |= {"devices": devices, "attempt": entry.attempt}
+        if entry.placed is not None:
+            row["placement"] = entry.placed.to_dict()
+        self._later(entry, row, _SOON)
 
     def take(self, entry: Entry, event: dict[str, Any]) -> None:
         """Record one message of a run; `write_output` must follow."""
@@ -159,8 +168,8 @@ class Journal:
             entry, {"state": "queued", "started": None, "worker": None, "attempt": entry.attempt}
         )
 
-    def end(self, entry: Entry, message: Mapping[str, Any]) -> None:
-        """Record the end of a run as its worker tells it; `flush` must follow."""
+    def end(self, entry: Entry, message: Mapping[str, Any], **more: Any) -> None:
+        """Record the end of a run as its worker tells it, and `more`; `flush` must follow."""
         seconds = message["seconds"]
         now = time.time()
         begun = entry.begun or now
@@ -172,7 +181,7 @@ class Journal:
         }
         files = {value["name"]: Path(value["file"]).name for value in message["values"]}
         row = {"state": message["state"], "ended": now, "error": message["error"]}
-        row |= {"phases": phases, "metrics": entry.metrics, "value_files": files}
+        row |= {"phases": phases, "metrics": entry.metrics, "value_files": files, **more}
         row["cost"] = entry.cost.document()
         if entry.estimate is not None and message["state"] == "done":
             row["estimate"] = scored(entry.estimate, now - entry.dispatched)

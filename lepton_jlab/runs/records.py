@@ -44,12 +44,13 @@ SELECT r.*, s.name, s.sweep, s.code, s.options, s.brought, s.cluster, s.submitte
 FROM runs r JOIN submissions s ON s.id = r.submission
 """
 _JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
-_JSON |= {"environment", "options", "brought", "spark", "cost", "estimate"}
+_JSON |= {"environment", "options", "brought", "spark", "cost", "estimate", "placement"}
 _LATER = (  # columns that came after the first version, and their tables
     ("runs", "streams", "TEXT NOT NULL DEFAULT '[]'"),
     ("runs", "spark", "TEXT"),
     ("runs", "cost", "TEXT"),
     ("runs", "estimate", "TEXT"),
+    ("runs", "placement", "TEXT"),
     ("submissions", "digest", "TEXT"),
     ("submissions", "notebook", "TEXT"),
     ("submissions", "cell", "TEXT"),

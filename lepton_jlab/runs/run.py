@@ -212,6 +212,7 @@ class Run:
             "folder": str(records.folder(self._number)),
             "notebook": record["notebook"],
             "cell": record["cell"],
+            "placement": record["placement"],
         }
 
     def info(self) -> dict[str, Any]:

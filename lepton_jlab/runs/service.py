@@ -6,7 +6,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -20,8 +19,11 @@ from lepton_jlab.runs.budgets import Budget, stops
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.gangs import Gangs, size, too_few
 from lepton_jlab.runs.journal import CANCEL, Entry, Journal, Pace, new_entry
+from lepton_jlab.runs.lines import Lines
+from lepton_jlab.runs.places import Places
+from lepton_jlab.runs.sending import send
 from lepton_jlab.runs.slots import Lease, Slots
-from lepton_jlab.runs.worker import PART, PLUGIN, RunWorker
+from lepton_jlab.runs.worker import PLUGIN, RunWorker
 
 log = logging.getLogger("lepton.runs")
 
@@ -45,7 +47,8 @@ class RunService:
     def __init__(self, host: Host) -> None:
         self.changes = Changes()
         self._host = host
-        self._queue: deque[Entry] = deque()
+        self._lines = Lines()
+        self._places = Places(host, self._lines)
         self._gangs = Gangs()
         self._entries: dict[str, Entry] = {}
         self._slots: Slots
@@ -116,6 +119,8 @@ class RunService:
         """
         if error := self._gangs.refusal(spec, self._adapt(), self._host.plan.name):
             raise error
+        self._places.check(spec.get("place"))
+        work = await self._places.work(submission.get("digest") or "", spec)
         host = {
             "cluster": self._host.plan.name,
             "host_pid": self._host.pid,
@@ -125,6 +130,7 @@ class RunService:
         number, ids = records.add({**submission, **host}, params, estimates)
         memory = spec["memory"] or self._host.plan.memory
         pace, budget = Pace(), Budget(submission["options"])
+        entries = []
         for run, values, estimate in zip(ids, params, estimates, strict=True):
             own = {
                 **spec,
@@ -136,9 +142,12 @@ class RunService:
                 "payload_folder": str(records.payload_folder()),
             }
             entry = new_entry(run, own, spec["retries"], pace, budget)
-            entry.estimate = estimate
+            entry.estimate, entry.work = estimate, work
             self._entries[own["id"]] = entry
-            self._queue.append(entry)
+            entries.append(entry)
+        self._places.place(entries, self._busy)
+        for entry in entries:
+            self._lines.add(entry)
         self.changes.note(f"r{run}" for run in ids)
         self._pump()
         return {"submission": number, "runs": ids}
@@ -153,7 +162,7 @@ class RunService:
                 continue
             entry.cancelled, entry.reason = True, reason
             if not entry.leases:
-                self._queue.remove(entry)
+                self._lines.remove(entry)
                 self._finish(entry, "cancelled", None if reason is CANCEL else reason)
             elif (worker := entry.leases[0].worker) is not None:
                 self._spawn(self._stop(worker, entry, force))
@@ -175,7 +184,7 @@ class RunService:
             task.cancel()
         for entry in list(self._entries.values()):
             self._finish(entry, "cancelled")
-        self._queue.clear()
+        self._lines.clear()
         if self._installed:  # an adopted cluster lives on, without what was added
             self._slots.close()
             client = self._host.backend.client
@@ -184,32 +193,47 @@ class RunService:
 
     def _pump(self) -> None:
         """Hand queued runs to free slots, and lease more slots while runs wait."""
-        free = self._slots.free()
-        while free and self._queue:
-            chosen = self._gangs.choose(self._queue[0], free, self._workers)
-            if not chosen:
-                break
-            share = len(free) if len(chosen) == 1 else 1
-            for lease in chosen:
-                free.remove(lease)
-            self._dispatch(chosen, self._next(share))
-        self._slots.want(*self._gangs.demand(self._queue, self._workers, self._adapt()))
+        self._places.relieve(self._busy)
+        for place, line in self._lines:
+            workers = self._at(place)
+            free = self._slots.free(place)
+            while free and line:
+                chosen = self._gangs.choose(line[0], free, workers)
+                if not chosen:
+                    break
+                share = len(free) if len(chosen) == 1 else 1
+                for lease in chosen:
+                    free.remove(lease)
+                self._dispatch(chosen, self._next(place, share))
+            demand = self._gangs.demand(line, workers, self._adapt())
+            self._slots.want(*demand, place, None if place is None else list(workers))
+
+    def _at(self, place: str | None) -> dict[str, WorkerFacts]:
+        """Return the workers of a place, all of them for None."""
+        if place is None:
+            return self._workers
+        there = self._host.links.labels().get(place, ())
+        return {address: self._workers[address] for address in there if address in self._workers}
+
+    def _busy(self) -> list[Lease]:
+        return [lease for lease in self._slots if lease.entries]
 
     def _adapt(self) -> int:
         """Return how many workers there may come to be by themselves; 0 if none come."""
         return (self._host.plan.adapt or (0, 0))[1]
 
-    def _next(self, slots: int) -> list[Entry]:
-        """Take the next run from the queue: or several, if runs of that submission are short.
+    def _next(self, place: str | None, slots: int) -> list[Entry]:
+        """Take the next run from a line: or several, if runs of that submission are short.
 
-        One call for many saves most of what a tiny cell costs. `slots` free slots share the queue.
+        One call for many saves most of what a tiny cell costs. `slots` free slots share the line.
         """
-        first = self._queue.popleft()
+        line = self._lines.line(place)
+        first = self._lines.next(place)
         entries = [first]
-        share = min(first.pace.batch(), -(-(len(self._queue) + 1) // slots))
+        share = min(first.pace.batch(), -(-(len(line) + 1) // slots))
         share = share if size(first.spec) == 1 else 1
-        while len(entries) < share and self._queue and self._queue[0].pace is first.pace:
-            entries.append(self._queue.popleft())
+        while len(entries) < share and line and line[0].pace is first.pace:
+            entries.append(self._lines.next(place))
         return entries
 
     def _dispatch(self, leases: list[Lease], entries: list[Entry]) -> None:
@@ -230,9 +254,13 @@ class RunService:
         try:
             answer = await self._host.backend.call(worker, "lepton_start", specs=specs)
             if missing := answer["missing"]:
+                began = time.monotonic()
                 for digest in missing:
-                    await self._send(worker, digest)
+                    await send(self._host.backend, worker, digest, self._places.slow(worker))
+                if entries[0].placed is not None:
+                    entries[0].placed.sent = time.monotonic() - began
                 await self._host.backend.call(worker, "lepton_start", specs=specs)
+            self._places.sent(worker, specs[0]["payloads"])
         except (OSError, KeyError) as error:
             log.warning("%s could not be started on %s: %r", specs[0]["id"], worker, error)
             self._lost_worker(worker)
@@ -249,18 +277,6 @@ class RunService:
     async def _stop(self, worker: str, entry: Entry, force: bool = False) -> None:
         run, reason = entry.spec["id"], entry.reason
         await self._call(worker, "stop_run", run=run, reason=reason, force=force)
-
-    async def _send(self, worker: str, digest: str) -> None:
-        """Bring a payload to a worker that does not share this disk: once, whatever needs it."""
-        path = records.payload_folder() / digest
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            offset = 0
-            while data := file.read(PART):
-                last = offset + len(data) >= size
-                part = {"digest": digest, "offset": offset, "data": data, "last": last}
-                await self._host.backend.call(worker, "lepton_put", **part)
-                offset += len(data)
 
     async def _poll(self, worker: str) -> None:
         """Take what `worker` reports, as long as the scheduler knows it."""
@@ -293,7 +309,7 @@ class RunService:
                     ended.append(entry)
             elif event["type"] == "returned":
                 self._leave(entry)
-                self._queue.appendleft(entry)
+                self._lines.put_back(entry)
             else:
                 self._journal.take(entry, event)
             if event["type"] in ("end", "used"):
@@ -320,14 +336,15 @@ class RunService:
         if end["state"] == "failed" and entry.attempt <= entry.retries and not entry.cancelled:
             self._retry(entry, end["error"])
             return False
-        self._journal.end(entry, end)
+        more = self._places.ended(entry) if end["state"] == "done" else {}
+        self._journal.end(entry, end, **more)
         return True
 
     def _retry(self, entry: Entry, error: dict[str, Any]) -> None:
         entry.attempt += 1
         self._journal.retry(entry, error)
         entry.queued = time.time()
-        self._queue.appendleft(entry)
+        self._lines.put_back(entry)
 
     def _finish(self, entry: Entry, state: str, error: dict[str, Any] | None = None) -> None:
         self._journal.finish(entry, state, error)
@@ -352,7 +369,7 @@ class RunService:
         entries, lease.entries = lease.entries, []
         for entry in reversed(entries[1:]):
             entry.leases = []
-            self._queue.appendleft(entry)
+            self._lines.put_back(entry)
         for entry in entries[:1]:
             elsewhere = [one.worker for one in entry.leases[:1] if one.worker not in (None, worker)]
             if elsewhere:  # it has a slot less, and its child knows nothing of it
@@ -385,12 +402,10 @@ class RunService:
             self._refuse_what_cannot_start()
 
     def _refuse_what_cannot_start(self) -> None:
-        """End the run at the head of the queue if it needs more slots than there are any more."""
-        if self._queue:
-            head = self._queue[0]
-            most = self._gangs.short(head, self._workers)
-            if most is not None:
-                self._queue.popleft()
+        """End runs at the head of a line that need more slots than there are any more."""
+        for place, line in self._lines:
+            if line and (most := self._gangs.short(line[0], self._at(place))) is not None:
+                head = self._lines.next(place)
                 message = str(too_few(head.spec, most, self._host.plan.name))
                 self._finish(head, "failed", {"kind": "worker-lost", "message": message})
                 self._pump()

@@ -24,13 +24,17 @@ log = logging.getLogger("lepton.runs")
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A slot: `worker` is None until Dask has found one; `entries` are the runs it was given."""
+    """A slot: `worker` is None until Dask has found one; `entries` are the runs it was given.
+
+    `place` is where it was asked for; None: anywhere.
+    """
 
     name: str
     worker: str | None = None
     entries: list[Entry] = field(default_factory=list)
     idle: asyncio.TimerHandle | None = None
     hold: asyncio.Task[None] | None = None
+    place: str | None = None
 
 
 class Slots:
@@ -60,33 +64,45 @@ class Slots:
         self._lost = lost
         self._reserved = reserved
         self._leases: dict[str, Lease] = {}
-        self._wanted = 0
+        # Of a thousand slots most are busy: these few are what is looked through at each event.
+        self._awaited: dict[str, Lease] = {}
+        self._free: dict[str, Lease] = {}
+        self._wanted: dict[str | None, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Lease]:
         return iter(list(self._leases.values()))
 
-    def free(self) -> list[Lease]:
+    def free(self, place: str | None = None) -> list[Lease]:
         """Return the slots that can take a run now."""
         return [
             lease
-            for lease in self
-            if lease.worker not in (None, *self._reserved) and not lease.entries
+            for lease in self._free.values()
+            if _at(lease, place) and lease.worker not in self._reserved
         ]
 
-    def want(self, runs: int, limit: int) -> None:
-        """Lease slots for so many waiting runs, up to `limit` slots in all."""
-        self._wanted = runs
-        coming = sum(not lease.entries for lease in self)
-        for _ in range(min(runs - coming, limit - len(self._leases))):
-            lease = Lease(secrets.token_hex(8))
-            self._leases[lease.name] = lease
-            lease.hold = self._spawn(self._hold(lease))
+    def want(
+        self, runs: int, limit: int, place: str | None = None, workers: Sequence[str] | None = None
+    ) -> None:
+        """Lease slots for so many waiting runs, up to `limit` slots in all, on any of `workers`."""
+        self._wanted[place] = runs
+        idle = (*self._awaited.values(), *self._free.values())
+        coming = sum(_at(lease, place) for lease in idle)
+        if runs <= coming:
+            return
+        leases = len(self._leases)
+        if place is not None:
+            leases = sum(lease.place == place for lease in self._leases.values())
+        for _ in range(min(runs - coming, limit - leases)):
+            lease = Lease(secrets.token_hex(8), place=place)
+            self._leases[lease.name] = self._awaited[lease.name] = lease
+            lease.hold = self._spawn(self._hold(lease, workers))
 
     def give(self, leases: Sequence[Lease], entries: Sequence[Entry]) -> None:
         """Give slots to runs: one slot to several, or several slots to one."""
         for lease in leases:
             lease.entries = list(entries)
+            self._free.pop(lease.name, None)
         for entry in entries:
             entry.leases = list(leases)
 
@@ -106,8 +122,9 @@ class Slots:
             self._spawn(self._give_back(worker, name))
             return
         lease.worker = worker
-        self._freed()
+        self._awaited.pop(name, None)
         self.rest(lease)
+        self._freed()
 
     def renew(self) -> None:
         """Ask anew for the slots that are still awaited, since there is a new worker.
@@ -115,9 +132,9 @@ class Slots:
         Dask has sent those tasks to busy workers or, while no worker had a slot, nowhere; and it
         does not move them when a worker gets one.
         """
-        for lease in self:
-            if lease.worker is None and lease.hold is not None:
-                del self._leases[lease.name]
+        for lease in list(self._awaited.values()):
+            if lease.hold is not None:
+                self._forget(lease)
                 lease.hold.cancel()
         self._freed()
 
@@ -126,7 +143,8 @@ class Slots:
         if lease.idle is not None:
             lease.idle.cancel()
             lease.idle = None
-        if lease.worker is not None and not lease.entries:
+        if lease.worker is not None and not lease.entries and lease.name in self._leases:
+            self._free[lease.name] = lease
             loop = asyncio.get_running_loop()
             lease.idle = loop.call_later(settings().linger, self._release, lease)
 
@@ -135,33 +153,43 @@ class Slots:
         for lease in self:
             if lease.worker == worker:
                 lease.worker = None
+                self._free.pop(lease.name, None)
+                self._awaited[lease.name] = lease
                 self._lost(lease, worker)
 
     def close(self) -> None:
         """Forget all slots; the cluster ends, or its worker plugin is taken away."""
         for task in self._tasks:
             task.cancel()
-        self._leases.clear()
+        for leases in (self._leases, self._awaited, self._free):
+            leases.clear()
 
-    async def _hold(self, lease: Lease) -> None:
+    def _forget(self, lease: Lease) -> bool:
+        """Strike a lease off; tell whether it was there."""
+        self._awaited.pop(lease.name, None)
+        self._free.pop(lease.name, None)
+        return self._leases.pop(lease.name, None) is not None
+
+    async def _hold(self, lease: Lease, workers: Sequence[str] | None) -> None:
         """Have Dask hold a slot somewhere, until it is released or lost."""
         key = f"lepton-slot-{lease.name}"
         submit = self._backend.client.submit
         try:
-            await submit(occupy, lease.name, key=key, resources={SLOT: 1}, pure=False)
+            where = {"resources": {SLOT: 1}, "workers": workers}
+            await submit(occupy, lease.name, key=key, pure=False, **where)
         except Exception as error:  # noqa: BLE001 (KilledWorker, cancellation, a closing client)
             log.warning("a slot was lost: %r", error)
-        if self._leases.pop(lease.name, None) is not None and lease.worker is not None:
+        if self._forget(lease) and lease.worker is not None:
             self._lost(lease, lease.worker)
         self._freed()
 
     def _release(self, lease: Lease) -> None:
-        if (
-            self._wanted and lease.worker not in self._reserved
-        ):  # by a run that needs more slots than are there yet
+        # A run that needs more slots than are there yet keeps those that are.
+        if self._wanted.get(lease.place) and lease.worker not in self._reserved:
             self.rest(lease)
         elif lease.worker is not None and not lease.entries:
             worker, lease.worker = lease.worker, None  # takes no run from here on
+            self._free.pop(lease.name, None)
             self._spawn(self._give_back(worker, lease.name))
 
     async def _give_back(self, worker: str, name: str) -> None:
@@ -175,3 +203,7 @@ class Slots:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _at(lease: Lease, place: str | None) -> bool:
+    return place is None or lease.place == place

@@ -17,6 +17,7 @@ from lepton_jlab.cost.prices import load_prices
 from lepton_jlab.errors import UsageError, suggestion
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
+from lepton_jlab.runs.capture.datasets import addresses
 from lepton_jlab.runs.capture.names import analyse
 from lepton_jlab.runs.estimates import digest, estimates
 from lepton_jlab.runs.origin import origin
@@ -43,6 +44,7 @@ def submit(
     keep: str | None = None,
     budget: str | float | None = None,
     energy: str | float | None = None,
+    place: str | None = None,
     cluster: str | None = None,
     namespace: Mapping[str, Any] | None = None,
     filename: str | None = None,
@@ -75,6 +77,9 @@ def submit(
     budget, energy : str or float, optional
         What all runs together may cost, in money, and in energy: ``"100Wh"`` or Wh. When it is
         spent, those that run are stopped and those that wait are cancelled.
+    place : str, optional
+        Where its worker is: ``"edge"``, ``"cloud"`` or another label of this cluster. By default
+        (``"auto"``) where its end is predicted to be soonest.
     cluster : str, optional
         The cluster's name; by default the one in use.
     namespace : mapping, optional
@@ -111,6 +116,7 @@ def submit(
         "keep": keep,
         "budget": None if budget is None else parse_money(budget, "--budget"),
         "energy": None if energy is None else parse_energy(energy, "--energy"),
+        "place": None if place == "auto" else place,
     }
     if budget is not None:
         load_prices()  # what is wrong with them is said here
@@ -136,6 +142,7 @@ def submit(
         "sys_path": [os.path.abspath(p) for p in sys.path if p],  # noqa: PTH100 (no resolving)
         "filename": filename,
         "sizes": captured.sizes,
+        "datasets": addresses(source, captured, namespace or getattr(work, "__globals__", {})),
     }
     code = digest(shown)
     answer = chosen.channel.call(

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+import zlib
 from collections import deque
 from contextlib import suppress
 from hashlib import sha256
@@ -134,8 +135,10 @@ class RunWorker(WorkerPlugin):
     async def _events(self, acknowledged: int) -> dict[str, Any]:
         return await self._outbox.take(acknowledged, timeout=10.0)
 
-    async def _put(self, digest: str, offset: int, data: bytes, last: bool) -> None:
+    async def _put(self, digest: str, offset: int, data: bytes, last: bool, packed: bool) -> None:
         """Take a part of a payload that this worker cannot read from the host's disk."""
+        if packed:
+            data = await asyncio.to_thread(zlib.decompress, data)
         folder = private_folder(self._folder / "payloads")
         part = folder / f"{digest}.part"
         with part.open("r+b" if offset else "wb") as file:

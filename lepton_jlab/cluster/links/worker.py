@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
+from pathlib import Path
 from typing import Any
 
 from distributed.diagnostics.plugin import WorkerPlugin
@@ -39,11 +41,12 @@ class LinkWorker(WorkerPlugin):
         self._seen = 0.0
         worker.handlers["lepton_echo"] = self._echo
         worker.handlers["lepton_probe"] = self._probe
+        worker.handlers["lepton_stored"] = self._stored
         worker.metrics[LINK_METRICS] = self._metrics
 
     def teardown(self, worker: Any) -> None:
         """Take away what was added."""
-        for handler in ("lepton_echo", "lepton_probe"):
+        for handler in ("lepton_echo", "lepton_probe", "lepton_stored"):
             worker.handlers.pop(handler, None)
         worker.metrics.pop(LINK_METRICS, None)
 
@@ -54,6 +57,10 @@ class LinkWorker(WorkerPlugin):
         """Measure the link from here to another worker: s, bytes/s."""
         there = self.worker.rpc(peer)
         return await probe(lambda data: there.lepton_echo(data=data))
+
+    async def _stored(self, path: str) -> int | None:
+        """Return the bytes of a dataset that this machine can read; None if it cannot."""
+        return await asyncio.to_thread(_bytes_of, Path(path))
 
     def _metrics(self, _worker: Any) -> dict[str, Any]:
         """Return the place, and what each peer has been sent so far: bytes, busy s, until when."""
@@ -86,3 +93,9 @@ def place_of(worker: Any) -> str | None:
             return str(resource.removeprefix(_RESOURCE))
     name = str(worker.name).partition("-")[0]
     return name if name in ("edge", "cloud") else None
+
+
+def _bytes_of(path: Path) -> int | None:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.is_file() else None

@@ -31,6 +31,7 @@ from lepton_jlab.runs.views.output import (
 )
 from lepton_jlab.runs.views.page import Rows, RunDict
 from lepton_jlab.runs.views.table import Cell, Table
+from lepton_jlab.runs.views.why import why_html, why_text
 
 __all__ = [
     "compare_html",
@@ -80,7 +81,7 @@ def run_html(
     parts += [page.charts(history, page.step_name(run)), _output_html(run, output)]
     if run.get("values"):
         parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
-    return page.frame(*parts, _brought_html(run))
+    return page.frame(*parts, why_html(run), _brought_html(run))
 
 
 def run_text(
@@ -97,7 +98,8 @@ def run_text(
         head.append(page.progress_text(run))
     head += [page.metrics_text(run.get("metrics") or {}), page.cost_text(run)]
     head += [page.estimate_text(run), page.stream_text(run)]
-    parts = [" · ".join(filter(None, head)), output.text(lines=lines)]
+    why = why_text(run) if lines else ""
+    parts = [" · ".join(filter(None, head)), why, output.text(lines=lines)]
     parts.append(traceback_text(_traceback(run, output)) or _error_line(run))
     return "\n".join(filter(None, parts))
 
