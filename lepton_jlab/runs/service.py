@@ -404,7 +404,8 @@ class RunService:
     def _refuse_what_cannot_start(self) -> None:
         """End runs at the head of a line that need more slots than there are any more."""
         for place, line in self._lines:
-            if line and (most := self._gangs.short(line[0], self._at(place))) is not None:
+            gang = bool(line) and size(line[0].spec) > 1  # a single one waits for its worker
+            if gang and (most := self._gangs.short(line[0], self._at(place))) is not None:
                 head = self._lines.next(place)
                 message = str(too_few(head.spec, most, self._host.plan.name))
                 self._finish(head, "failed", {"kind": "worker-lost", "message": message})
