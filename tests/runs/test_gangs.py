@@ -26,7 +26,7 @@ WORKERS = {
 
 
 def entry(slots: int, spread: str = "workers") -> Entry:
-    return Entry(1, {"slots": slots, "gang": {"spread": spread}}, 0, None, None)
+    return Entry(1, {"slots": slots, "gang": {"spread": spread}}, 0, None, None, None)
 
 
 def leases(*workers: str) -> list[Lease]:
