@@ -62,8 +62,14 @@ def use_by_process(handle: Any, since: int) -> tuple[dict[int, float], int]:
     since
         Microseconds since 1970: samples before are left out, 0 for all that the driver keeps.
     """
+    import pynvml
+
     sums: dict[int, list[int]] = {}
-    for sample in maybe("nvmlDeviceGetProcessUtilization", handle, since) or ():
+    try:
+        told = pynvml.nvmlDeviceGetProcessUtilization(handle, since)
+    except pynvml.NVMLError:  # also where there is no process: pynvml makes an error of that
+        told = ()
+    for sample in told:
         since = max(since, int(sample.timeStamp))
         sums.setdefault(int(sample.pid), []).append(int(sample.smUtil))
     return {pid: sum(told) / len(told) for pid, told in sums.items()}, since

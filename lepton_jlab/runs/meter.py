@@ -33,7 +33,7 @@ class ProcessMeter:
         self._pid = pid
         self._members: dict[int, psutil.Process] = {}
         self._lock = threading.Lock()  # heartbeats ask, and the thread that measures energy
-        self._before = self._seen = self._gone = 0.0
+        self._before = self._seen = self._gone = self._said = 0.0
         self._looked = time.monotonic()
         self._walk = self._looked
         self._base = 0
@@ -70,12 +70,12 @@ class ProcessMeter:
             # Who has waited for a process has its seconds now; of others, what was seen last stays.
             self._gone += max(0.0, self._seen - total)
             self._seen = total
-            return total + self._gone
+            return max(total + self._gone, self._said)
 
     def said(self, seconds: float) -> None:
         """Take the word of the process, or of who has waited for it, on what it has used."""
         with self._lock:
-            self._seen = max(self._seen, seconds)
+            self._said = max(self._said, seconds)
 
     def pids(self) -> Collection[int]:
         """Return its processes, as far as they are known."""

@@ -14,7 +14,7 @@ from conditions import wait_until
 from lepton_jlab.resources.energy import EnergyMeter
 from lepton_jlab.resources.rapl import Rapl
 
-CURVE = ((0.0, 50.0), (1.5, 300.0), (3.0, 120.0), (4.0, 120.0), (60.0, 400.0))
+CURVE = ((0.0, 100.0), (2.5, 180.0), (4.0, 165.0), (60.0, 300.0))
 
 
 def joules(begin, end):
@@ -210,5 +210,5 @@ def test_processes_that_a_run_has_started_count_also_after_their_end():
         process.kill()
         process.wait()
     assert meter.spent() >= 0.3  # by what was seen last
-    meter.said(0.9)
-    assert meter.spent() == pytest.approx(0.9)
+    meter.said(99.0)
+    assert meter.spent() >= 99.0
