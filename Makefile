@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help setup demo test lab lint format pictures bench clean
+.PHONY: help setup demo test lab lint format docs pictures bench release clean
 
 help:                 ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -52,6 +52,10 @@ format: setup         ## put files into the style
 	$(BIN)/ruff format .
 	cd labextension && jlpm format
 
+docs: setup           ## the documentation as a site, in docs/_build
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
+	@echo "docs/_build/index.html"
+
 pictures: setup       ## the pictures of docs/lab.md and docs/pages.md
 	$(BIN)/python -m tests.browser.pictures
 	$(BIN)/python tests/browser/page_pictures.py
@@ -60,6 +64,11 @@ bench: setup          ## all figures of docs/performance.md (half an hour, on a 
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
+release: setup lint   ## wheel and sdist in dist/, each tried in an environment of its own
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m pytest -q tests/test_wheel.py
+
 clean:                ## remove what the other targets made
 	rm -rf labextension/lib labextension/node_modules lepton_jlab/labextension labextension/*.tsbuildinfo
-	rm -rf .venv demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv demo dist docs/_build .mypy_cache .pytest_cache .ruff_cache

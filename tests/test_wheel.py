@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 import lepton_jlab
 
@@ -97,3 +100,12 @@ def _run(*command: str, cwd: Path | None = None, path: str | None = None) -> str
     for code in ("\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"):
         said = said.replace(code, "")
     return said
+
+
+def test_the_conda_recipe_asks_for_what_the_project_does() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {re.sub(r"\s*;.*", "", line).replace(" ", "") for line in project["dependencies"]}
+    recipe = yaml.safe_load((ROOT / ".ci" / "conda" / "recipe.yaml").read_text())
+    run = {line.replace(" ", "") for line in recipe["requirements"]["run"]}
+    assert run == asked | {"python" + project["requires-python"]}
+    assert recipe["context"]["version"] == lepton_jlab.__version__
