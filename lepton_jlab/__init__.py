@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from lepton_jlab.panel.board import panel as panel
     from lepton_jlab.panel.labelling import label as label
     from lepton_jlab.panel.reviewing import review as review
+    from lepton_jlab.replicas import all_reduce as all_reduce
+    from lepton_jlab.replicas import rank as rank
+    from lepton_jlab.replicas import world as world
     from lepton_jlab.runs.log import log as log
     from lepton_jlab.runs.lookup import run as run
     from lepton_jlab.runs.lookup import runs as runs
@@ -55,6 +58,7 @@ _HOMES = {
     "lepton_jlab.panel.labelling": ("label",),
     "lepton_jlab.panel.reviewing": ("review",),
     "lepton_jlab.runs.spending": ("costs",),
+    "lepton_jlab.replicas": ("all_reduce", "rank", "world"),
     "lepton_jlab.runs": ("Run", "Sweep", "log", "run", "submit"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -26,8 +26,9 @@ ALLOWED = {
     "data": BASE,
     "resources": BASE,
     "cost": BASE | {"data", "resources"},
+    "replicas": BASE | {"data"},
     "cluster": BASE | {"data", "resources"},
-    "runs": BASE | {"cluster", "cost", "data", "resources"},
+    "runs": BASE | {"cluster", "cost", "data", "replicas", "resources"},
     "kernels": BASE | {"cluster", "runs"},
     "models": BASE | {"cluster", "runs", "data", "resources"},
 }

@@ -47,6 +47,8 @@ def run(args: Namespace, context: Context) -> Result:
             stall=args.stall,
             memory=args.memory,
             keep=args.keep,
+            replicas=args.replicas,
+            checkpoint=args.checkpoint,
             budget=args.budget,
             energy=args.energy,
             place=args.place,

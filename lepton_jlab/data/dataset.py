@@ -191,8 +191,8 @@ class Dataset(Preparing):
         batch_size: int = 32,
         shuffle: bool = False,
         seed: int = 0,
-        rank: int = 0,
-        world: int = 1,
+        rank: int | None = None,
+        world: int | None = None,
         drop_remainder: bool = False,
         *,
         memory: str | int = "256MiB",
@@ -216,7 +216,8 @@ class Dataset(Preparing):
             The order is a function of the seed and the number of the epoch, on any machine.
         rank, world
             This process's place among `world` that share the work: disjoint, covering everything,
-            equally many batches each, and no chunk read by two.
+            equally many batches each, and no chunk read by two. By default those of this process:
+            in a run with ``--replicas`` its own, elsewhere 0 and 1.
         drop_remainder
             Leave out what does not fill a batch.
         memory
@@ -235,16 +236,22 @@ class Dataset(Preparing):
         UsageError
             If a number is out of its range.
         """
-        from lepton_jlab.data.stream.batches import batches_of
+        from lepton_jlab.data.stream.batches import batches_of, joined
+        from lepton_jlab.data.stream.ranks import share
         from lepton_jlab.data.stream.steps import Mapped, Prepared
         from lepton_jlab.data.stream.stored import Stored
 
         dataset = self if cache is None else _restore(*self._place, parse_bytes(cache, "cache"))
         room = parse_bytes(memory, "memory")
-        stored = Stored(dataset, batch_size, shuffle, seed, rank, world, drop_remainder, room)
+        how = batch_size, shuffle, seed
+        if rank is None and world is None:
+            whole = Stored(dataset, *how, 0, 1, drop_remainder, room, shared=True)
+            stream = joined(whole, share())
+        else:
+            stream = Stored(dataset, *how, rank or 0, world or 1, drop_remainder, room)
         if not self._recipe:
-            return batches_of(stored)
-        return batches_of(Mapped(stored, Prepared(self._recipe), np.asarray))
+            return batches_of(stream)
+        return batches_of(Mapped(stream, Prepared(self._recipe), np.asarray))
 
     def to_tf(self, batch_size: int | None = None, **options: Any) -> Any:
         """Return a ``tf.data.Dataset`` of batches, or of samples when `batch_size` is None.

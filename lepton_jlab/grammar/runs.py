@@ -61,6 +61,18 @@ COMMANDS: tuple[Command, ...] = (
         option("--stall", metavar="T", help="stop after this time without a step or output"),
         option("--memory", metavar="SIZE", help="stop when it takes more memory than this: 2GiB"),
         option("--keep", metavar="NAME", help="one lasting process per worker, shared by all NAME"),
+        option(
+            "--replicas",
+            metavar="N",
+            help="train one model on N workers: fit averages their gradients",
+            read=positive,
+            default=1,
+        ),
+        option(
+            "--checkpoint",
+            metavar="T",
+            help="save what fit needs to go on after a death, so often: 30s; auto with --replicas",
+        ),
         option("--budget", metavar="M", help="stop all of it when it has cost this much: 2.50"),
         option("--energy", metavar="E", help="stop all of it when it has used this much: 100Wh"),
         option(

@@ -103,6 +103,10 @@ class Attempt:
             loop = asyncio.get_running_loop()
             self._killer = loop.call_later(self._grace, self._process.child.kill)
 
+    async def tell(self, message: dict[str, Any]) -> None:
+        """Give the child a message that it waits for."""
+        await self._process.tell(message)
+
     def text(self, stream: str, text: str) -> None:
         """Take a piece of the child's output."""
         self._last_sign = time.monotonic()

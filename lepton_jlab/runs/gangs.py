@@ -11,13 +11,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.cluster.backend import WorkerFacts
-from lepton_jlab.errors import ClusterError
+from lepton_jlab.cluster.plan import parse_seconds
+from lepton_jlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from lepton_jlab.runs.journal import Entry
     from lepton_jlab.runs.slots import Lease
 
+_APART = {"spread": "workers"}
 _PATIENCE = 10.0  # seconds for a worker that has died to be replaced
+
+
+def gang_options(replicas: int, checkpoint: str | float | None, keep: str | None) -> dict[str, Any]:
+    """Return what a specification says of a run on several workers, or with checkpoints.
+
+    ``checkpoint`` there is in seconds, 0 for often enough, None for none.
+
+    Raises
+    ------
+    UsageError
+        `keep` is given too, or `checkpoint` is no time.
+    """
+    if replicas == 1 and checkpoint is None:
+        return {}
+    if keep is not None:
+        option = "--replicas" if replicas > 1 else "--checkpoint"
+        raise UsageError(f"{option} needs processes of its own: leave --keep out.")
+    auto = checkpoint in (None, "auto")
+    seconds = 0.0 if auto else parse_seconds(checkpoint or 0, "--checkpoint")
+    options = {"replicas": replicas, "checkpoint": seconds}
+    return options if replicas == 1 else {**options, "slots": replicas, "gang": _APART}
 
 
 def size(spec: Mapping[str, Any]) -> int:

@@ -21,6 +21,7 @@ from lepton_jlab.runs.placing import Work
 from lepton_jlab.runs.transcript import Message, TranscriptWriter
 
 if TYPE_CHECKING:
+    from lepton_jlab.runs.crew import Crew
     from lepton_jlab.runs.places import Placed
     from lepton_jlab.runs.slots import Lease
 
@@ -56,6 +57,7 @@ class Entry:
 
     `leases` are the slots it was given; its child, or its first one, is on the first of them.
     `place` is the line it waits in, and `placed` says why.
+    `crew` holds its processes where they may be several, or go on from a checkpoint.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Entry:
     work: Work = field(default_factory=Work)
     place: str | None = None
     placed: Placed | None = None
+    crew: Crew | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -143,11 +146,21 @@ class Journal:
         elif kind == "stream":
             entry.streams[event["report"]["stream"]] = event["report"]
             self._later(entry, {"streams": list(entry.streams.values())})
+        elif kind == "checkpoint":
+            known = ("call", "epoch", "batch", "done", "seconds", "bytes")
+            self._later(
+                entry, {"checkpoint": {**{key: event[key] for key in known}, "t": time.time()}}
+            )
         elif kind == "used":
             entry.cost.take(event["used"])
             self._later(entry, {"cost": entry.cost.document()})
         elif kind == "file":
             _write_part(entry.folder / event["path"], event["offset"], event["data"])
+
+    def note_ranks(self, entry: Entry) -> None:
+        """Record where the ranks of a run are, and how."""
+        if entry.crew is not None:
+            self._later(entry, {"replicas": entry.crew.document()})
 
     def write_output(self) -> None:
         """Write the output taken since the last call, and tell who follows."""

@@ -116,6 +116,12 @@ class Process:
             pass  # the child is gone, and did not say how
         return None
 
+    async def tell(self, message: Mapping[str, Any]) -> None:
+        """Send the child a message."""
+        with suppress(OSError):  # it is gone, and that is told elsewhere
+            line = json.dumps(message).encode() + b"\n"
+            await asyncio.get_running_loop().sock_sendall(self._messages, line)
+
     def resume(self) -> None:
         """Read output again after the listener has refused it."""
         for pipe in self._pipes:

@@ -45,12 +45,15 @@ FROM runs r JOIN submissions s ON s.id = r.submission
 """
 _JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
 _JSON |= {"environment", "options", "brought", "spark", "cost", "estimate", "placement"}
+_JSON |= {"replicas", "checkpoint"}
 _LATER = (  # columns that came after the first version, and their tables
     ("runs", "streams", "TEXT NOT NULL DEFAULT '[]'"),
     ("runs", "spark", "TEXT"),
     ("runs", "cost", "TEXT"),
     ("runs", "estimate", "TEXT"),
     ("runs", "placement", "TEXT"),
+    ("runs", "replicas", "TEXT"),
+    ("runs", "checkpoint", "TEXT"),
     ("submissions", "digest", "TEXT"),
     ("submissions", "notebook", "TEXT"),
     ("submissions", "cell", "TEXT"),

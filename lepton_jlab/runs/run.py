@@ -201,6 +201,8 @@ class Run:
             "devices": record["devices"],
             "cost": record["cost"],
             "estimate": record["estimate"],
+            "replicas": record["replicas"] or [],
+            "checkpoint": record["checkpoint"],
             "submitted": record["submitted"],
             "started": record["started"],
             "ended": record["ended"],

@@ -17,6 +17,7 @@ from lepton_jlab.runs import records
 from lepton_jlab.runs.attempt import failed
 from lepton_jlab.runs.budgets import Budget, stops
 from lepton_jlab.runs.changes import Changes
+from lepton_jlab.runs.crew import Crew, owner
 from lepton_jlab.runs.gangs import Gangs, size, too_few
 from lepton_jlab.runs.journal import CANCEL, Entry, Journal, Pace, new_entry
 from lepton_jlab.runs.lines import Lines
@@ -143,6 +144,8 @@ class RunService:
             }
             entry = new_entry(run, own, spec["retries"], pace, budget)
             entry.estimate, entry.work = estimate, work
+            if "replicas" in own:
+                entry.crew = Crew(own, self._call_soon)
             self._entries[own["id"]] = entry
             entries.append(entry)
         self._places.place(entries, self._busy)
@@ -164,8 +167,9 @@ class RunService:
             if not entry.leases:
                 self._lines.remove(entry)
                 self._finish(entry, "cancelled", None if reason is CANCEL else reason)
-            elif (worker := entry.leases[0].worker) is not None:
-                self._spawn(self._stop(worker, entry, force))
+            else:
+                for worker, name in self._processes(entry):
+                    self._spawn(self._stop(worker, name, entry.reason, force))
 
     async def ended(self, runs: list[str], patience: float) -> bool:
         """Tell whether all of `runs` have ended, waiting up to `patience` seconds for it."""
@@ -239,8 +243,23 @@ class RunService:
     def _dispatch(self, leases: list[Lease], entries: list[Entry]) -> None:
         self._slots.give(leases, entries)
         self._begin(entries[0])
+        if (crew := entries[0].crew) is not None:
+            facts = [self._workers[lease.worker or ""] for lease in leases]
+            places = [(one, self._host.devices(one)[0]) for one in facts]
+            for worker, spec in crew.begin(entries[0], places):
+                self._spawn(self._start(worker, [spec]))
+            self._journal.note_ranks(entries[0])
+            return
         assert leases[0].worker is not None
-        self._spawn(self._start(leases[0].worker, entries))
+        specs = [{**entry.spec, "attempt": entry.attempt} for entry in entries]
+        self._spawn(self._start(leases[0].worker, specs))
+
+    def _processes(self, entry: Entry) -> list[tuple[str, str]]:
+        """Return where the processes of a run are, by worker and name."""
+        if entry.crew is not None:
+            return entry.crew.places()
+        worker = entry.leases[0].worker if entry.leases else None
+        return [] if worker is None else [(worker, entry.spec["id"])]
 
     def _begin(self, entry: Entry) -> None:
         """Record that a run, the first of its slot, is on its workers now."""
@@ -249,16 +268,16 @@ class RunService:
         devices = [device for facts in known for device in self._host.devices(facts)]
         self._journal.begin(entry, known[0].name if known else addresses[0], devices)
 
-    async def _start(self, worker: str, entries: list[Entry]) -> None:
-        specs = [{**entry.spec, "attempt": entry.attempt} for entry in entries]
+    async def _start(self, worker: str, specs: list[dict[str, Any]]) -> None:
         try:
             answer = await self._host.backend.call(worker, "lepton_start", specs=specs)
             if missing := answer["missing"]:
                 began = time.monotonic()
                 for digest in missing:
                     await send(self._host.backend, worker, digest, self._places.slow(worker))
-                if entries[0].placed is not None:
-                    entries[0].placed.sent = time.monotonic() - began
+                first = self._entries.get(owner(specs[0]["id"]))
+                if first is not None and first.placed is not None:
+                    first.placed.sent = time.monotonic() - began
                 await self._host.backend.call(worker, "lepton_start", specs=specs)
             self._places.sent(worker, specs[0]["payloads"])
         except (OSError, KeyError) as error:
@@ -270,12 +289,14 @@ class RunService:
             end = failed("exception", f"the run could not be started on its worker: {error!r}")
             self._take(worker, [{**end, "run": spec["id"]} for spec in specs])
             return
-        for entry in entries:
-            if entry.cancelled:  # meanwhile, and the worker may not have known the run
-                await self._stop(worker, entry)
+        for spec in specs:
+            entry = self._entries.get(owner(spec["id"]))
+            if entry is not None and entry.cancelled:  # meanwhile, and it may not have been known
+                await self._stop(worker, spec["id"], entry.reason)
 
-    async def _stop(self, worker: str, entry: Entry, force: bool = False) -> None:
-        run, reason = entry.spec["id"], entry.reason
+    async def _stop(
+        self, worker: str, run: str, reason: dict[str, str], force: bool = False
+    ) -> None:
         await self._call(worker, "stop_run", run=run, reason=reason, force=force)
 
     async def _poll(self, worker: str) -> None:
@@ -301,19 +322,31 @@ class RunService:
                 self._slots.opened(event["lease"], worker)
             elif event["type"] == "ready":
                 self._slots.renew()
-            elif (entry := self._entries.get(event["run"])) is None:
-                continue
-            elif event["type"] == "end":
-                self._leave(entry)
-                if self._end(entry, event):
-                    ended.append(entry)
-            elif event["type"] == "returned":
-                self._leave(entry)
-                self._lines.put_back(entry)
-            else:
-                self._journal.take(entry, event)
-            if event["type"] in ("end", "used"):
-                paid.append(self._entries[event["run"]])
+            elif (entry := self._entries.get(owner(event["run"]))) is not None:
+                for told in entry.crew.take(event) if entry.crew is not None else [event]:
+                    self._hear(entry, told, ended, paid)
+                if event["type"] in ("begin", "waiting", "end"):
+                    self._journal.note_ranks(entry)
+        self._settle(ended, paid)
+
+    def _hear(
+        self, entry: Entry, event: dict[str, Any], ended: list[Entry], paid: list[Entry]
+    ) -> None:
+        """Take one message of a run; note whether the run has ended, and whether its cost grew."""
+        if event["type"] == "end":
+            self._leave(entry)
+            if self._end(entry, event):
+                ended.append(entry)
+        elif event["type"] == "returned":
+            self._leave(entry)
+            self._lines.put_back(entry)
+        else:
+            self._journal.take(entry, event)
+        if event["type"] in ("end", "used"):
+            paid.append(entry)
+
+    def _settle(self, ended: list[Entry], paid: list[Entry]) -> None:
+        """Write what has been heard, forget who has ended, and let others begin."""
         self._journal.write_output()
         if ended:
             self._journal.flush()
@@ -333,9 +366,11 @@ class RunService:
     def _end(self, entry: Entry, end: dict[str, Any]) -> bool:
         """Record the end of a run; return whether it is the last word."""
         entry.note(end)
-        if end["state"] == "failed" and entry.attempt <= entry.retries and not entry.cancelled:
-            self._retry(entry, end["error"])
-            return False
+        if end["state"] == "failed" and not entry.cancelled:
+            resumes = entry.crew is not None and entry.crew.resumes(end)
+            if resumes or entry.attempt <= entry.retries:
+                self._retry(entry, end["error"])
+                return False
         more = self._places.ended(entry) if end["state"] == "done" else {}
         self._journal.end(entry, end, **more)
         return True
@@ -371,6 +406,12 @@ class RunService:
             entry.leases = []
             self._lines.put_back(entry)
         for entry in entries[:1]:
+            if entry.crew is not None:
+                ended: list[Entry] = []
+                for told in entry.crew.lost(worker):
+                    self._hear(entry, told, ended, [])
+                self._settle(ended, [])
+                continue
             elsewhere = [one.worker for one in entry.leases[:1] if one.worker not in (None, worker)]
             if elsewhere:  # it has a slot less, and its child knows nothing of it
                 reason = {"kind": "worker-lost", "message": _DIED.format(worker)}
@@ -405,17 +446,23 @@ class RunService:
         """End runs at the head of a line that need more slots than there are any more."""
         for place, line in self._lines:
             gang = bool(line) and size(line[0].spec) > 1  # a single one waits for its worker
-            if gang and (most := self._gangs.short(line[0], self._at(place))) is not None:
+            if not gang or (most := self._gangs.short(line[0], self._at(place))) is None:
+                continue
+            crew = line[0].crew
+            if most == 0 or crew is None or not crew.goes_on_with(most):
                 head = self._lines.next(place)
                 message = str(too_few(head.spec, most, self._host.plan.name))
                 self._finish(head, "failed", {"kind": "worker-lost", "message": message})
-                self._pump()
+            self._pump()
 
     async def _call(self, worker: str, handler: str, **arguments: Any) -> None:
         try:
             await self._host.backend.call(worker, f"lepton_{handler}", **arguments)
         except (OSError, KeyError):
             self._lost_worker(worker)
+
+    def _call_soon(self, worker: str, handler: str, **arguments: Any) -> None:
+        self._spawn(self._call(worker, handler, **arguments))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -20,6 +20,7 @@ from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.datasets import addresses
 from lepton_jlab.runs.capture.names import analyse
 from lepton_jlab.runs.estimates import digest, estimates
+from lepton_jlab.runs.gangs import gang_options
 from lepton_jlab.runs.origin import origin
 from lepton_jlab.runs.run import Run, runs_of
 from lepton_jlab.runs.sweep import Sweep
@@ -42,6 +43,8 @@ def submit(
     stall: str | float | None = None,
     memory: str | int | None = None,
     keep: str | None = None,
+    replicas: int = 1,
+    checkpoint: str | float | None = None,
     budget: str | float | None = None,
     energy: str | float | None = None,
     place: str | None = None,
@@ -77,6 +80,12 @@ def submit(
     budget, energy : str or float, optional
         What all runs together may cost, in money, and in energy: ``"100Wh"`` or Wh. When it is
         spent, those that run are stopped and those that wait are cancelled.
+    replicas : int
+        Train one model on so many workers: the cell runs on each, and Keras's `fit` averages the
+        gradients of all. See docs/replicas.md.
+    checkpoint : str or float, optional
+        How often `fit` saves what it needs to go on after a death: ``"30s"``, ``"auto"`` or
+        seconds. With `replicas`, ``"auto"`` by default.
     place : str, optional
         Where its worker is: ``"edge"``, ``"cloud"`` or another label of this cluster. By default
         (``"auto"``) where its end is predicted to be soonest.
@@ -114,6 +123,7 @@ def submit(
         "stall": None if stall is None else parse_seconds(stall, "--stall"),
         "memory": None if memory is None else parse_bytes(memory, "--memory"),
         "keep": keep,
+        **gang_options(_at_least(1, replicas, "--replicas"), checkpoint, keep),
         "budget": None if budget is None else parse_money(budget, "--budget"),
         "energy": None if energy is None else parse_energy(energy, "--energy"),
         "place": None if place == "auto" else place,

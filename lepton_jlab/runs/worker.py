@@ -24,6 +24,7 @@ from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.attempt import Attempt, failed
 from lepton_jlab.runs.forkserver import ForkServer, connect_or_start
+from lepton_jlab.runs.notice import meeting_place
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process
 
@@ -79,7 +80,7 @@ class RunWorker(WorkerPlugin):
         self._shares_disk = self._reads_token()
         self._folder = self._own_folder()
         worker.http_server.stop()  # nothing listens without authentication
-        for handler in ("start", "stop_run", "put", "events", "release"):
+        for handler in ("start", "stop_run", "tell", "put", "events", "release"):
             worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
         worker.metrics[RUN_METRICS] = self._usage
         await worker.set_resources(**{SLOT: 1})
@@ -179,8 +180,16 @@ class RunWorker(WorkerPlugin):
         elif run in self._preparing:
             self._preparing[run] = reason
 
+    async def _tell(self, run: str, message: dict[str, Any]) -> None:
+        """Bring a message of the host to a run."""
+        if run in self._attempts:
+            await self._attempts[run].tell(message)
+
     async def _execute(self, spec: dict[str, Any], last: bool) -> None:
         run, keep = spec["id"], spec["keep"]
+        if replica := spec.get("replica"):
+            own = meeting_place(self.worker, self._folder if self._shares_disk else None, spec)
+            spec = {**spec, "replica": {**replica, **own}}
         spec = {
             **spec,
             "payload": [str(self._payload(spec, digest)) for digest in spec["payloads"]],

@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import numpy as np
 from lepton_jlab.data.stream import watchers
 from lepton_jlab.data.stream.advice import report_of
 from lepton_jlab.data.stream.ahead import ahead
+from lepton_jlab.data.stream.ranks import Share
 from lepton_jlab.data.stream.report import Clock, Meter
-from lepton_jlab.data.stream.steps import Mapped, Mixed, Repeated, Stream, Taken, close
+from lepton_jlab.data.stream.steps import Joined, Mapped, Mixed, Repeated, Stream, Taken, close
 from lepton_jlab.data.stream.stored import Stored
 from lepton_jlab.data.stream.structure import each, leaves, samples
 from lepton_jlab.errors import MissingDependencyError, UsageError
@@ -121,6 +123,10 @@ class Batches:
             close(batches)
             if watchers.watched():
                 watchers.tell(self.report)
+
+    def peek(self) -> Any:
+        """Return the first batch of the next iteration, which gives it again."""
+        return next(iter(batches_of(self.stream, self._next)))
 
     def _looked_at(self, batch: Any, epoch: int, number: int) -> bool:
         """Warn of NaN, until a whole epoch had none; return whether that is done."""
@@ -274,10 +280,40 @@ def stored_of(stream: Stream) -> list[Stored]:
     """Return the datasets that a stream reads."""
     if isinstance(stream, Stored):
         return [stream]
-    if isinstance(stream, Mixed):
+    if isinstance(stream, (Mixed, Joined)):
         return [stored for one in stream.streams for stored in stored_of(one)]
     assert isinstance(stream, (Mapped, Taken, Repeated))
     return stored_of(stream.stream)
+
+
+def dealt(batches: Batches, share: Share) -> Batches:
+    """Return these batches as a process of that share has them, where nobody chose another.
+
+    They are the same object where they are so already.
+    """
+    if all(
+        not stored.shared or (stored.world == share.shards and stored.rank in share.own)
+        for stored in stored_of(batches.stream)
+    ):
+        return batches
+    return batches_of(_dealt(batches.stream, share), (batches.epoch, 0))
+
+
+def _dealt(stream: Stream, share: Share) -> Stream:
+    if isinstance(stream, Stored):
+        return joined(stream, share) if stream.shared else stream
+    if isinstance(stream, Joined):
+        return _dealt(stream.streams[0], share)
+    if isinstance(stream, Mixed):
+        return replace(stream, streams=[_dealt(one, share) for one in stream.streams])
+    assert isinstance(stream, (Mapped, Taken, Repeated))
+    return replace(stream, stream=_dealt(stream.stream, share))
+
+
+def joined(stored: Stored, share: Share) -> Stream:
+    """Return the parts of a dataset that a process of that share reads, as one stream."""
+    parts = tuple(replace(stored, rank=part, world=share.shards) for part in share.own)
+    return parts[0] if len(parts) == 1 else Joined(parts)
 
 
 def identity(stream: Stream) -> dict[str, Any]:
@@ -287,6 +323,8 @@ def identity(stream: Stream) -> dict[str, Any]:
     if isinstance(stream, Mixed):
         mixed = {"weights": list(stream.weights), "seed": stream.seed, "batch": stream.batch_size}
         return {"mixed": [identity(one) for one in stream.streams], **mixed}
+    if isinstance(stream, Joined):
+        return {"joined": [identity(one) for one in stream.streams]}
     if isinstance(stream, Taken):
         return {"take": stream.most, "of": identity(stream.stream)}
     if isinstance(stream, Repeated):

@@ -1,4 +1,4 @@
-"""What is done to a stream of batches: a function of each, fewer, again, several mixed."""
+"""What is done to streams of batches: a function of each, fewer, again, several as one, mixed."""
 
 from __future__ import annotations
 
@@ -36,6 +36,34 @@ class Stream(Protocol):
 
     def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
         """Yield the batches of an epoch but the first `skip`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Streams of equally many batches as one, whose batches are theirs behind one another."""
+
+    streams: Sequence[Stream]
+
+    @property
+    def batch_size(self) -> int:
+        return sum(stream.batch_size for stream in self.streams)
+
+    @property
+    def count(self) -> int | None:
+        return self.streams[0].count
+
+    def sizes(self, epoch: int) -> Iterator[int]:
+        for sizes in zip(*(stream.sizes(epoch) for stream in self.streams), strict=True):
+            yield sum(sizes)
+
+    def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
+        sources = [stream.draw(epoch, skip, meter) for stream in self.streams]
+        try:
+            for parts in zip(*sources, strict=True):
+                yield each(lambda *values: np.concatenate(values), *parts)
+        finally:
+            for source in sources:
+                close(source)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,7 @@ class Stored:
     world: int
     drop_remainder: bool
     memory: int
+    shared: bool = False  # whether rank and world are those of the process, and not chosen
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:  # the plan of the memory divides by it
@@ -147,7 +148,7 @@ class Stored:
 
     def identity(self) -> dict[str, Any]:
         """Return what the order depends on, JSON-ready."""
-        names = [f.name for f in fields(self) if f.name not in ("dataset", "memory")]
+        names = [f.name for f in fields(self) if f.name not in ("dataset", "memory", "shared")]
         recipe = {name: getattr(self, name) for name in names}
         return {**self.order.identity(), "split": self.dataset.split_of, **recipe}
 

@@ -99,7 +99,7 @@ class TensorBatches(Batches, DataAdapter):  # Keras has no types
             if weights:
                 raise DataError("class_weight works with one device only; use sample_weight here.")
             return self.to_tf()
-        return _Epochs(self, weights)
+        return _Epochs(self, weights, asked.get("self"))
 
     def get_numpy_iterator(self) -> Iterator[Any]:
         """Return the next epoch as NumPy arrays."""
@@ -111,17 +111,26 @@ class TensorBatches(Batches, DataAdapter):  # Keras has no types
 
     def get_torch_dataloader(self) -> Any:
         """Return the batches as a Torch loader."""
-        return data_adapter_utils.get_torch_dataloader(_Epochs(self, None))
+        return data_adapter_utils.get_torch_dataloader(_Epochs(self))
 
 
 class _Epochs:
-    """What can be iterated once for each epoch."""
+    """What can be iterated once for each epoch; `keras` is the epoch iterator that does it."""
 
-    def __init__(self, batches: TensorBatches, class_weight: dict[int, float] | None) -> None:
+    def __init__(
+        self,
+        batches: TensorBatches,
+        class_weight: dict[int, float] | None = None,
+        keras: Any = None,
+    ) -> None:
         self._batches = batches
         self._class_weight = class_weight
+        self._keras = keras
 
     def __iter__(self) -> Iterator[Any]:
+        count, (_, given) = self._batches.stream.count, self._batches._next
+        if self._keras is not None and count is not None:
+            self._keras._num_batches = count - given  # an epoch taken up within is shorter
         return self._batches.tensors(self._weigh if self._class_weight else None)
 
     def _weigh(self, batch: Any) -> Any:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from lepton_jlab.errors import LeptonError, RunError, suggestion
+from lepton_jlab.replicas.session import Session, join
 from lepton_jlab.runs.capture import load
 from lepton_jlab.runs.child import limits
 from lepton_jlab.runs.child.channel import Channel
@@ -31,6 +32,7 @@ class Cell:
         self._shell = shell
         self._channel = channel
         self._folder = Path(spec["folder"])
+        self._session: Session | None = None
         self._before: dict[str, int] = {}
         self._state = "done"
         self._error: dict[str, Any] | None = None
@@ -51,6 +53,8 @@ class Cell:
             names["__file__"] = spec["filename"]
         limits.use_processors(spec.get("affinity"))
         limits.limit_memory(spec.get("memory"))
+        if place := spec.get("replica"):
+            self._session = join(place, self._folder, self._channel.send, self._channel.receive)
         if spec.get("payload"):
             load(spec["payload"], names)
         names.update(spec.get("params") or {})
@@ -58,8 +62,11 @@ class Cell:
 
     def execute(self) -> None:
         """Execute it, then save what is to be pulled."""
-        recorder = Recorder(self._channel, self._folder)
+        leads = self._session is None or self._session.share.rank == 0
+        recorder = Recorder(self._channel, self._folder if leads else None)
         record_with(recorder)
+        if self._session is not None:
+            self._session.passed = recorder.passed
         self._channel.send({"type": "begin", "id": self._spec["id"], "t": time.time()})
         start = time.perf_counter()
         try:
@@ -141,7 +148,7 @@ class Cell:
         if isinstance(error, LeptonError) and isinstance(error.__cause__, MemoryError):
             error = error.__cause__
         if isinstance(error, LeptonError):
-            return "exception", words_of(error)
+            return getattr(error, "kind", "exception"), words_of(error)
         message = f"{type(error).__name__}: {words_of(error)}".rstrip(": ")
         if isinstance(error, MemoryError) and self._spec.get("memory"):
             limit = size(self._spec["memory"])

@@ -17,14 +17,14 @@ _INTERVAL = 0.1  # seconds between two messages of progress
 
 
 class Recorder:
-    """Metrics and progress of one run."""
+    """Metrics and progress of one run; TensorBoard events where it has a folder."""
 
-    def __init__(self, channel: Channel, folder: Path) -> None:
+    def __init__(self, channel: Channel, folder: Path | None) -> None:
         self.epochs = 0  # trained so far, over all calls of `fit`
         self._channel = channel
-        self._folder = folder / "tensorboard"
+        self._folder = folder / "tensorboard" if folder is not None else None
         self._events: EventFile | None = None
-        self._with_events = True
+        self._with_events = folder is not None
         self._calls = 0
         self._next = 0.0
         self._unsent: dict[str, object] | None = None
@@ -37,12 +37,16 @@ class Recorder:
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Keep `values` at `step`."""
         self._channel.send({"type": "metrics", "step": step, "values": values, "t": time.time()})
-        if self._with_events:
+        if self._with_events and self._folder is not None:
             try:
                 self._events = self._events or EventFile(self._folder)
                 self._events.scalars(values, step)
             except (ImportError, OSError):  # no TensorBoard, or a full disk: a run goes on
                 self._with_events = False
+
+    def passed(self, epochs: int) -> None:
+        """Count epochs that a checkpoint has spared."""
+        self.epochs += epochs
 
     def stream(self, report: StreamReport) -> None:
         """Keep how a stream of data goes."""
