@@ -73,7 +73,7 @@ def _answer(words: list[str]) -> int:
 
 def _wait(result: Result, args: Namespace, progress: Progress) -> int:
     """Follow the work to its end; an interrupt ends only the following."""
-    from lepton_jlab.commands.runs import each, failure, going_on
+    from lepton_jlab.commands.runs import failure, going_on, in_turn
 
     shows_output = args.command == "run" and not args.json
     timeout = getattr(args, "timeout", None) if args.command == "runs wait" else None
@@ -83,7 +83,8 @@ def _wait(result: Result, args: Namespace, progress: Progress) -> int:
 
         seconds = parse_seconds(timeout, "--timeout")
     try:
-        watch(list(each(result.work)), progress, sys.stdout if shows_output else None, seconds)
+        for runs in in_turn(result.work):
+            watch(runs, progress, sys.stdout if shows_output else None, seconds)
     except KeyboardInterrupt:
         progress.clear()
     active = going_on(result.work)

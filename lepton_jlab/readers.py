@@ -8,8 +8,10 @@ import keyword
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
+from lepton_jlab import ranges
 from lepton_jlab.cluster.options import ENGINES
 from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.ranges import Range
 
 _CLOSES = {"[": "]", "(": ")", "{": "}"}
 
@@ -73,12 +75,12 @@ def span(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(str(error).strip()) from None
 
 
-def sweep(text: str) -> tuple[str, list[Any]]:
-    """Read one swept variable: ``lr=1e-2,1e-3`` or ``lr=[1e-2,1e-3]``.
+def sweep(text: str) -> tuple[str, list[Any] | Range]:
+    """Read one swept variable: ``lr=1e-2,1e-3``, ``lr=[1e-2,1e-3]`` or ``lr=log(1e-4,1e-1)``.
 
     Returns
     -------
-    tuple of str and list
+    tuple of str and list or Range
         The variable and its values: Python literals where they parse, else text.
     """
     name, equals, listed = text.partition("=")
@@ -89,12 +91,16 @@ def sweep(text: str) -> tuple[str, list[Any]]:
         parts = list(_parts(listed))
         if len(parts) == 1 and listed.startswith("["):
             parts = list(_parts(listed[1:-1]))
+        if len(parts) == 1 and (found := ranges.read(parts[0])) is not None:
+            return name, found
         return name, [_value(part) for part in parts]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is malformed: {error}") from None
 
 
 def _value(text: str) -> Any:
+    if ranges.read(text) is not None:
+        raise ValueError(f"{text} stands alone, without other values beside it")
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

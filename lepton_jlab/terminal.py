@@ -72,28 +72,37 @@ def watch(
         Where what they print goes; None shows nothing of it.
     """
     from lepton_jlab.runs.follow import follow
+    from lepton_jlab.runs.sweep import Sweep
 
-    followed = {run.id: _Followed(run, progress, out, several=len(runs) > 1) for run in runs}
+    several = isinstance(runs, Sweep) or len(runs) > 1
+    followed: dict[str, _Followed] = {}
 
     def look(ids: Iterable[str]) -> None:
+        if not followed.keys() >= set(ids):  # at the beginning, and when a search has chosen more
+            for run in runs:
+                followed.setdefault(run.id, _Followed(run, progress, out, several=several))
         for key in ids:
             followed[key].look()
         states = [one.state for one in followed.values()]
         counts = [f"{states.count(state)} {state}" for state in _ACTIVE if state in states]
-        if counts and len(runs) > 1:
-            progress.status(f"{', '.join(counts)} of {len(runs)}")
+        if counts and several:
+            progress.status(f"{', '.join(counts)} of {len(followed)}")
 
-    look(followed)
+    look([run.id for run in runs])
     changed: set[str] = set()
     looked = time.monotonic()
     for ids in follow(runs, timeout):
         changed.update(ids)
         if time.monotonic() - looked >= _EVERY:
-            look([key for key in followed if key in changed])
+            look(sorted(changed, key=_by_number))
             changed.clear()
             looked = time.monotonic()
-    look(followed)
+    look([run.id for run in runs])
     progress.clear()
+
+
+def _by_number(key: str) -> int:
+    return int(key[1:])
 
 
 class _Followed:
@@ -154,5 +163,6 @@ def _line(facts: dict[str, Any]) -> str:
     from lepton_jlab.runs.views import page
 
     message = (facts["error"] or {}).get("message", "")
-    parts = [page.title(facts), facts["state"], page.span(facts), message]
+    state = page.pruned_text(facts) or facts["state"]
+    parts = [page.title(facts), state, page.span(facts), message]
     return " · ".join(filter(None, [*parts, page.metrics_text(facts["metrics"])]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ def run(args: Namespace, context: Context) -> Result:
     """Submit a cell, or a file as a cell."""
     from lepton_jlab.runs.submit import submit
 
-    sweep: dict[str, list[Any]] = {}
+    sweep: dict[str, Any] = {}
     for name, values in args.sweep or ():
         if name in sweep:
             raise UsageError(f"--sweep {name} is given twice. Put all its values into one.")
@@ -40,6 +40,12 @@ def run(args: Namespace, context: Context) -> Result:
             name=args.name,
             sweep=sweep or None,
             repeat=args.repeat,
+            trials=args.trials,
+            search=args.search,
+            prune=args.prune,
+            metric=args.metric,
+            mode=args.mode,
+            seed=args.seed,
             push=args.push,
             pull=args.pull,
             retries=args.retries,
@@ -146,6 +152,22 @@ def rerun(args: Namespace, context: Context) -> Result:
     )
 
 
+@action("runs resume")
+def resume(args: Namespace, context: Context) -> Result:
+    """Have a search go on."""
+    work = find(args.id, context)
+    if not isinstance(work, lepton.Sweep):
+        raise UsageError(f"{work.id} is a single run; what goes on is a sweep with --trials.")
+    work.resume(args.trials, args.cluster)
+    return Result(
+        work.to_dict,
+        _text(work, lines=0),
+        bindings=bound(args, work),
+        work=(work,),
+        waits=args.wait,
+    )
+
+
 @action("runs compare")
 def compare(args: Namespace, context: Context) -> Result:
     """Compare runs."""
@@ -215,14 +237,31 @@ def each(found: Iterable[Work]) -> Iterator[Run]:
             yield work
 
 
-def going_on(found: Iterable[Work]) -> list[Run]:
-    """Return the runs that have not ended."""
-    return [run for run in each(found) if run.state in ("queued", "running")]
+def in_turn(found: Iterable[Work]) -> list[Sequence[Run]]:
+    """Return what is followed one after another: each sweep that grows, then all other runs."""
+    works = list(found)
+    grow = [work for work in works if isinstance(work, lepton.Sweep) and work.searching]
+    others = list(each(work for work in works if work not in grow))
+    return [*grow, others] if others or not grow else [*grow]
+
+
+def going_on(found: Iterable[Work]) -> bool:
+    """Tell whether a run has not ended, or more of a search are to come."""
+    return any(
+        work.searching or going_on(work)
+        if isinstance(work, lepton.Sweep)
+        else work.state in ("queued", "running")
+        for work in found
+    )
 
 
 def failure(found: Iterable[Work]) -> RunError | None:
     """Return the error that says which runs have ended other than well, or None."""
-    runs = list(each(found))
+    found = list(found)
+    for work in found:
+        if isinstance(work, lepton.Sweep) and (error := work.search_failure()) is not None:
+            return error
+    runs = list(each(work for work in found if getattr(work, "trials", None) is None))
     wrong = [run for run in runs if run.state in ("failed", "cancelled", "lost")]
     if not wrong:
         return None
@@ -278,7 +317,8 @@ def _text(work: Work, lines: int = 40) -> str:
     from lepton_jlab.runs.views.drawing import run_text, sweep_text
 
     if isinstance(work, lepton.Sweep):
-        return sweep_text([run.to_dict() for run in work], name=_called(work))
+        rows = [run.to_dict() for run in work]
+        return sweep_text(rows, name=_called(work), search=work.search)
     return run_text(work.to_dict(), work.messages() if lines else (), lines=lines)
 
 

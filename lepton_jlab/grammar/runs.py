@@ -14,6 +14,8 @@ from lepton_jlab.grammar.words import (
 )
 from lepton_jlab.readers import names, positive, pushed, sweep, whole
 
+SEARCHES = ("tpe", "random")
+PRUNERS = ("hyperband", "median", "none")
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 WHICH = "run or sweep: r17, s3, its name, or a variable that holds it"
 RUN = argument("ID", help=WHICH, completes="run")
@@ -34,11 +36,24 @@ COMMANDS: tuple[Command, ...] = (
         option(
             "--sweep",
             metavar="NAME=V1,V2",
-            help="one run per value, or per combination of several sweeps; NAME is set in the cell",
+            help="one run per value, or per combination of several sweeps; NAME is set in the "
+            "cell; with --trials also NAME=log(1e-4,1e-1), float(0,1), int(16,256), logint(1,64)",
             read=sweep,
             count="+",
         ),
         option("--repeat", metavar="N", help="so many times", read=positive, default=1),
+        option(
+            "--trials",
+            metavar="N",
+            help="search: choose so many points of the sweeps, each by what was learned before",
+            read=positive,
+        ),
+        option("--search", help="how they are chosen (default: tpe)", choices=SEARCHES),
+        option("--prune", help="how bad ones are ended early (default: none)", choices=PRUNERS),
+        option("--metric", metavar="NAME", help="what to search by (default: the loss)"),
+        switch("--max", help="more of it is better", sets=("mode", "max"), excludes="mode"),
+        switch("--min", help="less of it is better", sets=("mode", "min"), excludes="mode"),
+        option("--seed", metavar="N", help="choose the same again, one at a time", read=whole),
         option(
             "--push",
             metavar="A,B",
@@ -119,6 +134,20 @@ COMMANDS: tuple[Command, ...] = (
         "runs rerun",
         "Submit a run or a sweep again: the same code, values, parameters and options.",
         RUN,
+        CLUSTER,
+        OUT,
+        switch("--wait", help="wait for the end; an interrupt stops only the waiting"),
+    ),
+    command(
+        "runs resume",
+        "Have a search go on that was cancelled or lost its host, with what it has learned.",
+        argument("ID", help="a sweep: s3, its name, or a variable that holds it", completes="run"),
+        option(
+            "--trials",
+            metavar="N",
+            help="so many in all (default: as many as before)",
+            read=positive,
+        ),
         CLUSTER,
         OUT,
         switch("--wait", help="wait for the end; an interrupt stops only the waiting"),

@@ -26,7 +26,7 @@ class Budget:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._limits = {name: options[name] for name in _UNITS if options.get(name) is not None}
         self._members: list[Entry] = []
-        self._spent = False
+        self.why: dict[str, str] | None = None  # it is spent
 
     def add(self, entry: Entry) -> None:
         """Count a run, also after its end."""
@@ -35,14 +35,14 @@ class Budget:
 
     def overspent(self) -> dict[str, str] | None:
         """Return why its runs are to be stopped; None while there is something left, and later."""
-        if not self._limits or self._spent:
+        if not self._limits or self.why:
             return None
         costs = [cost for entry in self._members if (cost := entry.cost.document()) is not None]
         total = together(costs)
         for name, limit in self._limits.items():
             if total is not None and total[_UNITS[name]] >= limit:
-                self._spent = True
-                return {"kind": "budget", "message": _message(name, limit, total)}
+                self.why = {"kind": "budget", "message": _message(name, limit, total)}
+                return self.why
         return None
 
     def runs(self) -> list[str]:

@@ -25,12 +25,16 @@ def comparison(keys: Iterable[str], points: int = 500) -> dict[str, Any]:
     -------
     dict
         ``runs`` (documents), ``params`` and ``metrics`` (names), ``best`` (run id by metric),
-        ``histories`` (``{"columns", "rows"}`` by run id).
+        ``histories`` (``{"columns", "rows"}`` by run id), ``searches`` (how those sweeps are
+        searched, by id).
     """
     runs: dict[str, Run] = {}
+    searches: dict[str, Any] = {}
     for key in keys:
         found = run(key)
         members: Sequence[Run] = found if isinstance(found, Sweep) else [found]
+        if isinstance(found, Sweep) and (search := found.search) is not None:
+            searches[found.id] = search
         runs |= {one.id: one for one in members}
     documents = [one.to_dict() for one in runs.values()]
     metrics = _names(documents, "metrics")
@@ -43,6 +47,7 @@ def comparison(keys: Iterable[str], points: int = 500) -> dict[str, Any]:
         "params": _names(documents, "params"),
         "metrics": metrics,
         "best": {name: key for name, key in chosen.items() if key is not None},
+        "searches": searches,
         "histories": {key: one.history_table(points) for key, one in runs.items()},
     }
 

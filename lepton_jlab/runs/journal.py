@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from lepton_jlab.runs.transcript import Message, TranscriptWriter
 if TYPE_CHECKING:
     from lepton_jlab.runs.crew import Crew
     from lepton_jlab.runs.places import Placed
+    from lepton_jlab.runs.search.search import Search
     from lepton_jlab.runs.slots import Lease
 
 _FLUSH = 0.2  # seconds between two writes of metrics and progress, however often they change
@@ -77,6 +78,9 @@ class Entry:
     place: str | None = None
     placed: Placed | None = None
     crew: Crew | None = None
+    state: str = "queued"  # or how it has ended
+    search: Search | None = None  # that it belongs to, and the trial of that
+    trial: Any = None
     metrics: dict[str, float] = field(default_factory=dict)
     streams: dict[int, dict[str, Any]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -193,7 +197,8 @@ class Journal:
             "gather": seconds.get("gather", 0.0),
         }
         files = {value["name"]: Path(value["file"]).name for value in message["values"]}
-        row = {"state": message["state"], "ended": now, "error": message["error"]}
+        entry.state = message["state"]
+        row = {"state": entry.state, "ended": now, "error": message["error"]}
         row |= {"phases": phases, "metrics": entry.metrics, "value_files": files, **more}
         row["cost"] = entry.cost.document()
         if entry.estimate is not None and message["state"] == "done":
@@ -202,6 +207,7 @@ class Journal:
 
     def finish(self, entry: Entry, state: str, error: Mapping[str, Any] | None = None) -> None:
         """Record the last state of a run that could not tell it itself."""
+        entry.state = state
         self._write(entry, {"state": state, "ended": time.time(), "error": error})
 
     def flush(self) -> None:
@@ -227,12 +233,33 @@ class Journal:
         self._changes.note([entry.spec["id"]])
 
 
-def new_entry(number: int, spec: dict[str, Any], retries: int, pace: Pace, budget: Budget) -> Entry:
-    """Make the entry of a run that has just been recorded."""
-    output = TranscriptWriter(Path(spec["folder"]), settings().output_limit)
-    entry = Entry(number, spec, retries, output, pace, budget)
-    budget.add(entry)
-    return entry
+def new_entries(
+    numbers: Sequence[int],
+    params: Sequence[Mapping[str, Any]],
+    spec: Mapping[str, Any],
+    budget: Budget,
+    work: Work,
+    estimates: Sequence[Mapping[str, Any] | None] | None = None,
+) -> list[Entry]:
+    """Make the entries of runs that have just been recorded, of one submission."""
+    pace, limit, payloads = Pace(), settings().output_limit, str(records.payload_folder())
+    entries = []
+    estimates = estimates or [None] * len(numbers)
+    for number, values, estimate in zip(numbers, params, estimates, strict=True):
+        own = {
+            **spec,
+            "id": f"r{number}",
+            "params": values,
+            "filename": spec["filename"] or f"run r{number}",
+            "folder": str(records.folder(number)),
+            "payload_folder": payloads,
+        }
+        output = TranscriptWriter(Path(own["folder"]), limit)
+        entry = Entry(number, own, spec["retries"], output, pace, budget, work=work)
+        entry.estimate = estimate
+        budget.add(entry)
+        entries.append(entry)
+    return entries
 
 
 def _write_part(path: Path, offset: int, data: bytes) -> None:

@@ -13,7 +13,7 @@ STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 _QUERY = """
 SELECT r.id, r.submission, r.params, r.state, r.attempt, r.metrics, r.progress, r.value_files,
        r.phases, r.error, r.worker, r.devices, r.streams, r.started, r.ended, r.spark,
-       r.cost, r.estimate,
+       r.cost, r.estimate, r.trial,
        s.name, s.sweep, s.cluster, s.submitted, s.notebook, s.cell,
        CASE r.state WHEN 'queued' THEN (
            SELECT count(*) FROM runs q JOIN submissions t ON t.id = q.submission
@@ -136,6 +136,8 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
         "sweep": f"s{row['submission']}" if row["sweep"] else None,
         "values": list(row["value_files"]),
         **{key: row[key] for key in _SAME},
+        "trial": records.trial_of(row),
+        "pruned": records.pruned_at(row),
         "spark": spark.get("values", []),
         "spark_metric": spark.get("metric"),
     }

@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS runs (
     params TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempt INTEGER NOT NULL DEFAULT 1,
     metrics TEXT NOT NULL DEFAULT '{}', progress TEXT, value_files TEXT NOT NULL DEFAULT '{}',
     phases TEXT NOT NULL DEFAULT '{}', error TEXT, worker TEXT, devices TEXT NOT NULL DEFAULT '[]',
-    environment TEXT, started REAL, ended REAL, streams TEXT NOT NULL DEFAULT '[]', spark TEXT
+    environment TEXT, started REAL, ended REAL, streams TEXT NOT NULL DEFAULT '[]', spark TEXT,
+    trial TEXT
 );
 CREATE INDEX IF NOT EXISTS runs_of_submission ON runs(submission);
 CREATE INDEX IF NOT EXISTS active_runs ON runs(state) WHERE state IN ('queued', 'running');
@@ -45,7 +46,7 @@ FROM runs r JOIN submissions s ON s.id = r.submission
 """
 _JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
 _JSON |= {"environment", "options", "brought", "spark", "cost", "estimate", "placement"}
-_JSON |= {"replicas", "checkpoint"}
+_JSON |= {"replicas", "checkpoint", "trial"}
 _LATER = (  # columns that came after the first version, and their tables
     ("runs", "streams", "TEXT NOT NULL DEFAULT '[]'"),
     ("runs", "spark", "TEXT"),
@@ -54,6 +55,7 @@ _LATER = (  # columns that came after the first version, and their tables
     ("runs", "placement", "TEXT"),
     ("runs", "replicas", "TEXT"),
     ("runs", "checkpoint", "TEXT"),
+    ("runs", "trial", "TEXT"),
     ("submissions", "digest", "TEXT"),
     ("submissions", "notebook", "TEXT"),
     ("submissions", "cell", "TEXT"),
@@ -72,13 +74,13 @@ def add(
         cursor = database.execute(_insert("submissions", columns), tuple(columns.values()))
         number = cursor.lastrowid
         assert number is not None
-        ids = []
-        for values, estimate in zip(params, estimates or [None] * len(params), strict=True):
-            row = _encode({"submission": number, "params": dict(values), "estimate": estimate})
-            last = database.execute(_insert("runs", row), tuple(row.values())).lastrowid
-            assert last is not None
-            ids.append(last)
-    return number, ids
+        return number, _add_runs(database, number, params, estimates)
+
+
+def extend(number: int, params: Sequence[Mapping[str, Any]], trial: Mapping[str, Any]) -> list[int]:
+    """Record more queued runs of a submission, those of one trial of its search."""
+    with _database() as database:
+        return _add_runs(database, number, params, trial=trial)
 
 
 def update(changes: Mapping[int, Mapping[str, Any]]) -> None:
@@ -91,6 +93,17 @@ def update(changes: Mapping[int, Mapping[str, Any]]) -> None:
                 f"UPDATE runs SET {assigned} WHERE id = ?",  # noqa: S608 (our own column names)
                 (*columns.values(), number),
             )
+
+
+def change_submission(number: int, fields: Mapping[str, Any]) -> None:
+    """Change columns of a submission."""
+    columns = _encode(fields)
+    assigned = ", ".join(f"{name} = ?" for name in columns)
+    with _database() as database:
+        database.execute(
+            f"UPDATE submissions SET {assigned} WHERE id = ?",  # noqa: S608 (our own column names)
+            (*columns.values(), number),
+        )
 
 
 def rows(where: str = "1", arguments: Sequence[Any] = (), limit: int | None = None) -> list[Any]:
@@ -127,6 +140,28 @@ def submission(number: int) -> dict[str, Any] | None:
     query = "SELECT * FROM submissions WHERE id = ?"
     row = _database().execute(query, (number,)).fetchone()
     return None if row is None else _decode(row)
+
+
+def trial_of(record: Mapping[str, Any]) -> int | None:
+    """Return the number of the trial that a run belongs to; None outside of a search."""
+    return None if record["trial"] is None else int(record["trial"]["number"])
+
+
+def pruned_at(record: Mapping[str, Any]) -> int | None:
+    """Return the step at which a search ended a run early; None for one that was let be."""
+    pruned = (record["trial"] or {}).get("pruned")
+    return None if pruned is None else int(pruned)
+
+
+def trials_of(number: int) -> int:
+    """Return how many different trials of its search a submission has runs of.
+
+    One that came again, since its host had died, counts once.
+    """
+    query = """SELECT count(DISTINCT coalesce(json_extract(trial, '$.again'),
+                                              json_extract(trial, '$.number'))) AS n
+               FROM runs WHERE submission = ?"""
+    return int(_database().execute(query, (number,)).fetchone()["n"])
 
 
 def place(number: int, cluster_pid: int) -> int:
@@ -175,6 +210,23 @@ def names() -> list[str]:
     """Return all names given to submissions."""
     query = "SELECT DISTINCT name FROM submissions WHERE name IS NOT NULL"
     return [row["name"] for row in _database().execute(query)]
+
+
+def _add_runs(
+    database: sqlite3.Connection,
+    submission: int,
+    params: Sequence[Mapping[str, Any]],
+    estimates: Sequence[Mapping[str, Any] | None] | None = None,
+    trial: Mapping[str, Any] | None = None,
+) -> list[int]:
+    ids = []
+    for values, estimate in zip(params, estimates or [None] * len(params), strict=True):
+        about = {"params": dict(values), "estimate": estimate, "trial": trial}
+        row = _encode({"submission": submission, **about})
+        last = database.execute(_insert("runs", row), tuple(row.values())).lastrowid
+        assert last is not None
+        ids.append(last)
+    return ids
 
 
 def _settle_lost(pid: int, created: float) -> None:

@@ -42,6 +42,59 @@ def resubmit(
     NotFoundError
         When there is no cluster to run it.
     """
+    record = _whole(what, submission)
+    options = record["options"]
+    if sweep and options.get("search"):  # from its beginning
+        options = {**options, "search": {**options["search"], "state": "running", "error": None}}
+        params = []
+    else:
+        options = {**options, "search": None}
+    kept = ("name", "code", "brought", "notebook", "cell", "digest")
+    chosen = _chosen(record["cluster"], cluster)
+    sizes = options.get("sizes") or {}
+    answer: dict[str, Any] = chosen.channel.call(
+        "submit",
+        submission={**{key: record[key] for key in kept}, "options": options, "sweep": sweep},
+        params=list(params),
+        estimates=estimates(record["digest"], params, sizes, gpu=chosen.on_gpus),
+        spec=_spec(record, options),
+    )
+    return answer
+
+
+def resume_search(submission: int, trials: int | None, cluster: str | None) -> None:
+    """Have a search go on with what it has learned.
+
+    Parameters
+    ----------
+    submission
+        Its number.
+    trials
+        How many it is to have in all; None for as many as before.
+    cluster
+        As for `resubmit`.
+
+    Raises
+    ------
+    RunError
+        When it goes on, or what was brought along is gone.
+    UsageError
+        When it has had all its trials.
+    NotFoundError
+        When there is no cluster to run it.
+    """
+    record = _whole(f"s{submission}", submission)
+    _chosen(record["cluster"], cluster).channel.call(
+        "resume", number=submission, trials=trials, spec=_spec(record, record["options"])
+    )
+
+
+def _spec(record: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    return {**options, "name": record["name"], "affinity": None}
+
+
+def _whole(what: str, submission: int) -> dict[str, Any]:
+    """Return the record of a submission if all is there that is needed to run it again."""
     record = records.submission(submission)
     assert record is not None
     options = record["options"]
@@ -59,17 +112,7 @@ def resubmit(
         )
     for path in paths:
         path.touch()  # it is needed again: prune_payloads looks at its age
-    kept = ("name", "code", "options", "brought", "notebook", "cell", "digest")
-    chosen = _chosen(record["cluster"], cluster)
-    sizes = options.get("sizes") or {}
-    answer: dict[str, Any] = chosen.channel.call(
-        "submit",
-        submission={**{key: record[key] for key in kept}, "sweep": sweep},
-        params=list(params),
-        estimates=estimates(record["digest"], params, sizes, gpu=chosen.on_gpus),
-        spec={**options, "name": record["name"], "affinity": None},
-    )
-    return answer
+    return record
 
 
 def _chosen(before: str, cluster: str | None) -> Cluster:

@@ -14,6 +14,7 @@ from lepton_jlab.errors import ClusterError, NotFoundError, suggestion
 from lepton_jlab.runs import history, records, transcript
 from lepton_jlab.runs import values as value_files
 from lepton_jlab.runs.history import HistoryReader
+from lepton_jlab.runs.records import pruned_at, trial_of
 from lepton_jlab.runs.rerun import resubmit
 from lepton_jlab.runs.transcript import Message
 
@@ -110,6 +111,11 @@ class Run:
     def params(self) -> dict[str, Any]:
         """The sweep's variables of this run."""
         return dict(self._record["params"])
+
+    @property
+    def pruned(self) -> int | None:
+        """The step at which its search ended it early; None for a run that was let be."""
+        return pruned_at(self._current())
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -210,6 +216,8 @@ class Run:
             "progress": record["progress"],
             "place": self.place,
             "attempt": record["attempt"],
+            "trial": trial_of(record),
+            "pruned": pruned_at(record),
             "brought": record["brought"],
             "folder": str(records.folder(self._number)),
             "notebook": record["notebook"],
@@ -271,10 +279,7 @@ class Run:
         ClusterError
             When that has ended.
         """
-        info = connection.read(self._record["cluster"])
-        if info is None or info["pid"] != self._record["host_pid"]:
-            raise ClusterError(f"The cluster {self._record['cluster']!r} of {self.id} has ended.")
-        return get_cluster(self._record["cluster"])
+        return host_of(self.id, self._record)
 
     def _current(self) -> dict[str, Any]:
         if self._record["state"] in records.ACTIVE:
@@ -337,6 +342,14 @@ def runs_of(numbers: Sequence[int]) -> list[Run]:
     return [
         Run(row) for row in records.rows("r.id BETWEEN ? AND ?", [low, high]) if row["id"] in wanted
     ]
+
+
+def host_of(key: str, record: Mapping[str, Any]) -> Cluster:
+    """Return the cluster of a run or submission, called `key`; ClusterError when it has ended."""
+    info = connection.read(record["cluster"])
+    if info is None or info["pid"] != record["host_pid"]:
+        raise ClusterError(f"The cluster {record['cluster']!r} of {key} has ended.")
+    return get_cluster(record["cluster"])
 
 
 def active_by_host(runs: Sequence[Run]) -> list[list[Run]]:

@@ -19,9 +19,10 @@ from lepton_jlab.runs.budgets import Budget, stops
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.crew import Crew, owner
 from lepton_jlab.runs.gangs import Gangs, size, too_few
-from lepton_jlab.runs.journal import CANCEL, Entry, Journal, Pace, new_entry
+from lepton_jlab.runs.journal import CANCEL, Entry, Journal, new_entries
 from lepton_jlab.runs.lines import Lines
 from lepton_jlab.runs.places import Places
+from lepton_jlab.runs.search.searches import Searches
 from lepton_jlab.runs.sending import send
 from lepton_jlab.runs.slots import Lease, Slots
 from lepton_jlab.runs.worker import PLUGIN, RunWorker
@@ -39,6 +40,7 @@ def attach(host: Host) -> RunService:
     host.serve("cancel", service.cancel)
     host.serve("changes", service.changes.since)
     host.serve("ended", service.ended)
+    host.serve("resume", service.searches.resume)
     return service
 
 
@@ -50,6 +52,9 @@ class RunService:
         self._host = host
         self._lines = Lines()
         self._places = Places(host, self._lines)
+        pid, created = host.pid, host.created
+        self._origin = {"cluster": host.plan.name, "host_pid": pid, "host_created": created}
+        self.searches = Searches(self, self._origin, self._places.work)
         self._gangs = Gangs()
         self._entries: dict[str, Entry] = {}
         self._slots: Slots
@@ -57,7 +62,6 @@ class RunService:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._workers: dict[str, WorkerFacts] = {}
         self._journal = Journal(self.changes)
-        self._someone_ended = asyncio.Event()
         self._installed = False
 
     async def start(self) -> None:
@@ -83,7 +87,7 @@ class RunService:
 
     def active(self) -> bool:
         """Tell whether a run is queued or running."""
-        return bool(self._entries)
+        return bool(self._entries or self.searches)
 
     def occupants(self) -> dict[str, str]:
         """Return the id of the run on each worker that has one."""
@@ -121,45 +125,32 @@ class RunService:
         if error := self._gangs.refusal(spec, self._adapt(), self._host.plan.name):
             raise error
         self._places.check(spec.get("place"))
+        options = submission["options"]
         work = await self._places.work(submission.get("digest") or "", spec)
-        host = {
-            "cluster": self._host.plan.name,
-            "host_pid": self._host.pid,
-            "host_created": self._host.created,
-        }
-        estimates = estimates or [None] * len(params)
-        number, ids = records.add({**submission, **host}, params, estimates)
-        memory = spec["memory"] or self._host.plan.memory
-        pace, budget = Pace(), Budget(submission["options"])
-        entries = []
-        for run, values, estimate in zip(ids, params, estimates, strict=True):
-            own = {
-                **spec,
-                "id": f"r{run}",
-                "params": values,
-                "filename": spec["filename"] or f"run r{run}",
-                "memory": memory,
-                "folder": str(records.folder(run)),
-                "payload_folder": str(records.payload_folder()),
-            }
-            entry = new_entry(run, own, spec["retries"], pace, budget)
-            entry.estimate, entry.work = estimate, work
-            if "replicas" in own:
-                entry.crew = Crew(own, self._call_soon)
-            self._entries[own["id"]] = entry
-            entries.append(entry)
+        number, ids = records.add({**submission, **self._origin}, params, estimates)
+        if spec.pop("search", None):
+            ids = await self.searches.begin(number, options, spec, work)
+        else:
+            self.enqueue(new_entries(ids, params, spec, Budget(options), work, estimates))
+        return {"submission": number, "runs": ids}
+
+    def enqueue(self, entries: list[Entry]) -> None:
+        """Queue runs that have been recorded."""
         self._places.place(entries, self._busy)
         for entry in entries:
+            entry.spec["memory"] = entry.spec["memory"] or self._host.plan.memory
+            if "replicas" in entry.spec:
+                entry.crew = Crew(entry.spec, self._call_soon)
+            self._entries[entry.spec["id"]] = entry
             self._lines.add(entry)
-        self.changes.note(f"r{run}" for run in ids)
+        self.changes.note(entry.spec["id"] for entry in entries)
         self._pump()
-        return {"submission": number, "runs": ids}
 
     async def cancel(
         self, runs: list[str], force: bool = False, reason: dict[str, str] = CANCEL
     ) -> None:
-        """Take queued runs out of the queue, and interrupt running ones."""
-        for run in runs:
+        """Take queued runs out of the queue, and interrupt running ones; a sweep's search ends."""
+        for run in list(self.searches.stopped(runs)):
             entry = self._entries.get(run)
             if entry is None:
                 continue
@@ -174,18 +165,18 @@ class RunService:
     async def ended(self, runs: list[str], patience: float) -> bool:
         """Tell whether all of `runs` have ended, waiting up to `patience` seconds for it."""
         end = time.monotonic() + patience
-        while any(run in self._entries for run in runs):
+        while any(run in self._entries or run in self.searches for run in runs):
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._someone_ended.wait(), left)
+            await self.changes.wait(left)
         return True
 
     async def close(self) -> None:
         """End all runs with the cluster."""
         for task in (*self._polls.values(), *self._tasks):
             task.cancel()
+        self.searches.close()
         for entry in list(self._entries.values()):
             self._finish(entry, "cancelled")
         self._lines.clear()
@@ -198,6 +189,7 @@ class RunService:
     def _pump(self) -> None:
         """Hand queued runs to free slots, and lease more slots while runs wait."""
         self._places.relieve(self._busy)
+        self.searches.want(max(len(self._workers), self._adapt()))
         for place, line in self._lines:
             workers = self._at(place)
             free = self._slots.free(place)
@@ -342,6 +334,8 @@ class RunService:
             self._lines.put_back(entry)
         else:
             self._journal.take(entry, event)
+            if entry.search is not None:
+                entry.search.heard(entry, event)
         if event["type"] in ("end", "used"):
             paid.append(entry)
 
@@ -387,8 +381,9 @@ class RunService:
 
     def _forget(self, entry: Entry) -> None:
         self._entries.pop(entry.spec["id"], None)
-        self._someone_ended.set()  # a new one, since one who waits may not have begun to
-        self._someone_ended = asyncio.Event()
+        if entry.search is not None:
+            entry.search.ended(entry)
+        self.changes.note([])  # who waits for the end looks again
 
     def _lost_worker(self, worker: str) -> None:
         """Settle what ran on a worker that is gone."""

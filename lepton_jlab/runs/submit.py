@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from pathlib import Path
 from typing import Any
 
+from lepton_jlab import ranges
 from lepton_jlab.cluster import get_cluster
 from lepton_jlab.cluster.plan import parse_seconds
 from lepton_jlab.cost.amounts import parse_energy, parse_money
 from lepton_jlab.cost.prices import load_prices
 from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.ranges import Range
 from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.datasets import addresses
@@ -23,7 +25,8 @@ from lepton_jlab.runs.estimates import digest, estimates
 from lepton_jlab.runs.gangs import gang_options
 from lepton_jlab.runs.origin import origin
 from lepton_jlab.runs.run import Run, runs_of
-from lepton_jlab.runs.sweep import Sweep
+from lepton_jlab.runs.search.asked import make_search
+from lepton_jlab.runs.sweep import Mode, Sweep
 from lepton_jlab.sizes import parse_bytes
 
 _FUNCTION = "function"  # what a submitted function is called in its run, and its result
@@ -34,8 +37,14 @@ def submit(
     work: str | Callable[..., Any],
     *,
     name: str | None = None,
-    sweep: Mapping[str, Sequence[Any]] | None = None,
+    sweep: Mapping[str, Sequence[Any] | Range] | None = None,
     repeat: int = 1,
+    trials: int | None = None,
+    search: str | None = None,
+    prune: str | None = None,
+    metric: str | None = None,
+    mode: Mode | None = None,
+    seed: int | None = None,
     push: str | Iterable[str] | None = None,
     pull: Iterable[str] = (),
     retries: int = 0,
@@ -61,10 +70,23 @@ def submit(
         whose result is ``run.values["result"]``.
     name : str, optional
         What to call it.
-    sweep : mapping of str to sequence, optional
-        Values by variable; their cross product is run.
+    sweep : mapping of str to sequence or range, optional
+        Values by variable; their cross product is run. With `trials` also ranges to search:
+        ``"log(1e-4,1e-1)"``, ``"float(0,1)"``, ``"int(16,256)"``, ``"logint(16,1024)"``.
     repeat : int
-        Run each point so many times.
+        Run each point so many times; a search goes by their mean.
+    trials : int, optional
+        Search: choose so many points of `sweep` one after another, by what was learned so far.
+    search : {"tpe", "random"}, optional
+        How they are chosen.
+    prune : {"hyperband", "median", "none"}, optional
+        How bad ones are ended early.
+    metric : str, optional
+        What is searched by; by default the loss, on validation data if there is one.
+    mode : {"min", "max"}, optional
+        Which of its values are better; by default what is usual for a metric of that name.
+    seed : int, optional
+        The same choices again, as long as trials run one after another.
     push : iterable of str or "none", optional
         Names to bring along whatever their size; ``"none"`` brings nothing.
     pull : iterable of str
@@ -99,7 +121,7 @@ def submit(
     Returns
     -------
     Run or Sweep
-        A Sweep when `sweep` is given or `repeat` is more than 1.
+        A Sweep when `sweep` is given or `repeat` is more than 1. That of a search grows.
 
     Raises
     ------
@@ -107,15 +129,28 @@ def submit(
         Something named cannot be; nothing was started.
     NotFoundError
         There is no such cluster.
+    MissingDependencyError
+        A search without Optuna.
 
     Examples
     --------
     >>> trials = lepton.submit(train, sweep={"lr": [1e-2, 1e-3]})  # doctest: +SKIP
     >>> trials.wait().best("accuracy").values["result"]  # doctest: +SKIP
     """
-    sweep = dict(sweep or {})
     pull = list(pull)
-    points = _points(sweep, repeat)
+    swept = {name: _swept(name, values) for name, values in (sweep or {}).items()}
+    searched = make_search(
+        swept,
+        repeat=_at_least(1, repeat, "--repeat"),
+        trials=trials,
+        search=search,
+        prune=prune,
+        metric=metric,
+        mode=mode,
+        seed=seed,
+    )
+    is_sweep = bool(swept) or repeat > 1
+    points = [] if searched else _points(swept, repeat)
     options = {
         "pull": pull,
         "retries": _at_least(0, retries, "--retries"),
@@ -131,11 +166,11 @@ def submit(
     if budget is not None:
         load_prices()  # what is wrong with them is said here
     if callable(work):
-        source, shown, captured = _of_function(work, sweep, push)
+        source, shown, captured = _of_function(work, swept, push)
         options["pull"] = pull = [*pull, _RESULT]
     else:
         source = shown = work
-        captured = capture(source, namespace or {}, push=push, params=sweep)
+        captured = capture(source, namespace or {}, push=push, params=swept)
         if keep is None:
             _check_pull(source, pull, captured)
     chosen = get_cluster(cluster)
@@ -159,32 +194,42 @@ def submit(
         "submit",
         submission={
             "name": name,
-            "sweep": bool(sweep) or repeat > 1,
+            "sweep": is_sweep,
             "code": shown,
-            "options": {**options, **again},
+            "options": {**options, **again, "search": searched},
             "brought": captured.brought,
             "digest": code,
             **origin(),
         },
         params=points,
         estimates=estimates(code, points, captured.sizes, gpu=chosen.on_gpus),
-        spec={**options, **again, "name": name, "affinity": None},
+        spec={**options, **again, "name": name, "affinity": None, "search": searched},
     )
     made = runs_of(answer["runs"])
-    if bool(sweep) or repeat > 1:
+    if is_sweep:
         return Sweep(answer["submission"], name, made)
     return made[0]
 
 
-def _points(sweep: Mapping[str, Sequence[Any]], repeat: int) -> list[dict[str, Any]]:
-    _at_least(1, repeat, "--repeat")
-    for variable, values in sweep.items():
-        if not variable.isidentifier():
-            raise UsageError(f"--sweep {variable}=…: {variable!r} cannot be a variable's name.")
-        if isinstance(values, str) or not len(values):
-            raise UsageError(f"--sweep {variable}: give it one value or more: {variable}=1,2,3.")
-    columns = [[_plain(variable, v) for v in values] for variable, values in sweep.items()]
-    grid = [dict(zip(sweep, point, strict=True)) for point in itertools.product(*columns)]
+def _swept(variable: str, values: Any) -> list[Any] | Range:
+    """Return the values of a variable as they are recorded, or the range that it has."""
+    if not variable.isidentifier():
+        raise UsageError(f"--sweep {variable}=…: {variable!r} cannot be a variable's name.")
+    if isinstance(values, Range):
+        return values
+    if isinstance(values, str):
+        try:
+            if (found := ranges.read(values)) is not None:
+                return found
+        except ValueError as error:
+            raise UsageError(f"--sweep {variable}={error}.") from None
+    if isinstance(values, str) or not len(values):
+        raise UsageError(f"--sweep {variable}: give it one value or more: {variable}=1,2,3.")
+    return [_plain(variable, value) for value in values]
+
+
+def _points(swept: Mapping[str, Any], repeat: int) -> list[dict[str, Any]]:
+    grid = [dict(zip(swept, point, strict=True)) for point in itertools.product(*swept.values())]
     return [point for point in grid for _ in range(repeat)]
 
 

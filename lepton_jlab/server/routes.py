@@ -161,7 +161,7 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
-        *("POST", "runs/{id}/cancel", runs.cancel, "Cancel it.", "Run"),
+        *("POST", "runs/{id}/cancel", runs.cancel, "Cancel it, or a sweep.", "RunOrSweep"),
         pool="runs",
         body=_body({}, FORCE),
     ),
@@ -171,6 +171,12 @@ ROUTES: tuple[Route, ...] = (
         pool="runs",
         limit=30,
         body=_body({}),
+    ),
+    Route(
+        *("POST", "runs/{id}/resume", runs.resume, "Have a search go on.", "RunOrSweep"),
+        pool="runs",
+        limit=30,
+        body=_body({}, {"trials": whole(1)}),
     ),
     Route(
         *("GET", "compare", runs.compare, "Runs side by side.", "Comparison"),

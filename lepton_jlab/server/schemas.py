@@ -80,9 +80,27 @@ _RUN: dict[str, Schema] = {
     "progress": either("object", "null"),
     "place": either("integer", "null"),
     "attempt": whole(1),
+    "trial": either("integer", "null"),
+    "pruned": either("integer", "null", description="the step at which its search ended it"),
     "notebook": MAYBE_TEXT,
     "cell": MAYBE_TEXT,
 }
+_SEARCH = record(
+    {
+        "trials": whole(1),
+        "asked": whole(0),
+        "repeat": whole(1),
+        "space": {"type": "object"},
+        "search": text(),
+        "prune": text(),
+        "metric": MAYBE_TEXT,
+        "mode": MAYBE_TEXT,
+        "seed": whole(0),
+        "steps": either("integer", "null"),
+        "state": text(enum=["running", "done", "cancelled", "failed", "lost"]),
+        "error": MAYBE_TEXT,
+    }
+)
 _SPARK = {"spark": listed(either("number", "null"), maxItems=30), "spark_metric": MAYBE_TEXT}
 _VERSION = record(
     {"version": whole(1), "created": ANY, "bytes": either("integer", "null")},
@@ -145,7 +163,10 @@ COMPONENTS: dict[str, Schema] = {
         }
     ),
     "RunOrSweep": {
-        "anyOf": [named("Run"), record({"id": text(pattern=r"^s\d+$"), "runs": listed(ANY)})]
+        "anyOf": [
+            named("Run"),
+            record({"id": text(pattern=r"^s\d+$"), "search": maybe(_SEARCH), "runs": listed(ANY)}),
+        ]
     },
     "Table": TABLE,
     "Output": record(

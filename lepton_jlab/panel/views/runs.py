@@ -190,7 +190,7 @@ def _line(run: RunDict, now: float) -> str:
     told = page.metrics_text(dict(list((run.get("metrics") or {}).items())[:3]))
     error = (run.get("error") or {}).get("message") or ""
     cells = [
-        page.mark(run["state"]),
+        page.mark(run),
         _how_far(run),
         escape(page.params_text(run.get("params") or {})),
         escape(words.shortened(str(error), 60) if error else told),
@@ -209,7 +209,7 @@ def _how_far(run: RunDict) -> str:
     if run["state"] == "queued":
         return escape(page.span(run).removesuffix(" in the queue"))
     if run["state"] != "running":
-        return ""
+        return escape(page.pruned_text(run))
     share = page.share_done(run)
     drawn = page.bar(share, page.progress_text(run)) if share is not None else ""
     return drawn + escape(page.progress_short(run))

@@ -120,7 +120,7 @@ def _comparison(
         *(metric_cells(ranked, name, among) for name in names),
         [Cell(page.span(run)) for run in ranked],
         *cost_columns(ranked).values(),
-        [Cell(run["state"], page.mark(run["state"])) for run in ranked],
+        [Cell(page.outcome(run), page.mark(run)) for run in ranked],
     ]
     right = {1 + i for i, key in enumerate(keys) if is_numeric(among, key)}
     costs = list(cost_columns(ranked))
@@ -187,7 +187,7 @@ def _listing(runs: Sequence[RunDict], now: float | None) -> Table:
             [
                 Cell(run["id"]),
                 Cell(name or ""),
-                Cell(" ".join([run["state"], *state]), " ".join([page.mark(run["state"]), *state])),
+                Cell(" ".join([page.outcome(run), *state]), " ".join([page.mark(run), *state])),
                 Cell(page.params_text(run.get("params") or {})),
                 Cell(told),
                 Cell(page.span(run, at)),

@@ -68,9 +68,10 @@ def run_html(
     """
     output = arranged(messages)
     worker = f"worker {run['worker']}" if run.get("worker") not in (None, "") else ""
-    known = [page.params_text(run.get("params") or {}), page.span(run, now), worker]
+    early = page.pruned_text(run)
+    known = [page.params_text(run.get("params") or {}), early, page.span(run, now), worker]
     about = " · ".join(filter(None, known))
-    head = f"{page.mark(run['state'])} <b>{escape(page.called(run))}</b> <i>{escape(about)}</i>"
+    head = f"{page.mark(run)} <b>{escape(page.called(run))}</b> <i>{escape(about)}</i>"
     parts = [f"<p>{head}</p>", _progress_html(run), _error_line_html(run)]
     if run.get("metrics"):
         items = run["metrics"].items()
@@ -93,7 +94,7 @@ def run_text(
 ) -> str:
     """Write one run as text: a line about it, then the end of its output and its error."""
     output = arranged(messages)
-    head = [page.title(run), run["state"], page.span(run, now)]
+    head = [page.title(run), page.pruned_text(run) or run["state"], page.span(run, now)]
     if run["state"] == "running":
         head.append(page.progress_text(run))
     head += [page.metrics_text(run.get("metrics") or {}), page.cost_text(run)]
@@ -110,6 +111,7 @@ def sweep_html(
     histories: Mapping[str, Rows],
     *,
     name: str = "",
+    search: Mapping[str, Any] | None = None,
     now: float | None = None,
 ) -> str:
     """Draw the runs of a sweep: what became of them, a table, and their output, folded.
@@ -122,11 +124,16 @@ def sweep_html(
         By run id, of those for which they are at hand; only runs in `chosen` are drawn.
     name
         The sweep's id and name.
+    search
+        As `Sweep.search` gives it.
     """
     shown = chosen(runs)
-    head = f"{page.mark(_state(runs))} <b>{escape(name)}</b> <i>{escape(summary(runs, now))}</i>"
+    state = page.mark({"state": _state(runs, search)})
+    head = f"{state} <b>{escape(name)}</b> <i>{escape(summary(runs, now))}</i>"
     parts = [f"<p>{head}</p>"]
-    share = _share(runs)
+    if search is not None:
+        parts.append(page.note(page.search_text(search)))
+    share = _share(runs, search)
     if share < 1:
         parts.append(f"<p>{page.bar(share, f'{share:.0%}')}</p>")
     parts.append(_table(runs, shown, histories, messages, now).html())
@@ -159,17 +166,24 @@ def _fold(run: RunDict, messages: Sequence[Message], *, few: bool) -> str:
     told = page.metrics_text({name: values[name] for name in metric_names([run])})
     if not opened and not told:
         told = page.progress_short(run) or words.shortened(output.last_line, 80)
-    line = f"{page.mark(run['state'])} {escape(' · '.join(filter(None, [called, told])))}"
+    line = f"{page.mark(run)} {escape(' · '.join(filter(None, [called, told])))}"
     kind = ' class="live"' if live else ""
     return f"<details{kind}{' open' * opened}><summary>{line}</summary>{body}</details>"
 
 
-def sweep_text(runs: Sequence[RunDict], *, name: str = "", now: float | None = None) -> str:
+def sweep_text(
+    runs: Sequence[RunDict],
+    *,
+    name: str = "",
+    search: Mapping[str, Any] | None = None,
+    now: float | None = None,
+) -> str:
     """Write the runs of a sweep as text: a line about all of them, and a table."""
     shown = chosen(runs)
-    head = " · ".join(filter(None, [name, _state(runs), summary(runs, now)]))
+    head = " · ".join(filter(None, [name, _state(runs, search), summary(runs, now)]))
     more = f"… {len(runs) - len(shown):,} more" if len(runs) > len(shown) else ""
-    return "\n".join(filter(None, [head, _table(runs, shown, {}, {}, now).text(), more]))
+    searched = page.search_text(search) if search is not None else ""
+    return "\n".join(filter(None, [head, searched, _table(runs, shown, {}, {}, now).text(), more]))
 
 
 def chosen(runs: Sequence[RunDict], most: int = SHOWN) -> list[RunDict]:
@@ -187,8 +201,9 @@ def chosen(runs: Sequence[RunDict], most: int = SHOWN) -> list[RunDict]:
 
 def summary(runs: Sequence[RunDict], now: float | None = None) -> str:
     """Write what became of many runs: ``4 runs: 2 done, 1 running, 1 queued · 12.1 s``."""
-    counts = Counter(run["state"] for run in runs)
-    states = ", ".join(f"{counts[state]:,} {state}" for state in page.STATES if counts[state])
+    counts = Counter(page.outcome(run) for run in runs)
+    words_ = dict.fromkeys([*page.STATES, "pruned"])
+    states = ", ".join(f"{counts[word]:,} {word}" for word in words_ if counts[word])
     starts = [run["started"] for run in runs if run.get("started") is not None]
     ends = [run["ended"] for run in runs if run.get("ended") is not None]
     took = ""
@@ -203,17 +218,22 @@ def summary(runs: Sequence[RunDict], now: float | None = None) -> str:
     return f"{len(runs):,} run{'s' if len(runs) != 1 else ''}: {states}{took}{told}"
 
 
-def _state(runs: Sequence[RunDict]) -> str:
-    """Return the one state that speaks for many runs."""
+def _state(runs: Sequence[RunDict], search: Mapping[str, Any] | None) -> str:
+    """Return the one state that speaks for many runs; a search knows its own."""
+    if search is not None:
+        return str(search["state"])
     states = {run["state"] for run in runs}
     if not states <= page.ENDED:
         return "running" if states - {"queued"} else "queued"
     return next((state for state in ("failed", "lost", "cancelled") if state in states), "done")
 
 
-def _share(runs: Sequence[RunDict]) -> float:
+def _share(runs: Sequence[RunDict], search: Mapping[str, Any] | None) -> float:
+    if search is not None and search["state"] != "running":
+        return 1.0
     parts = (1.0 if run["state"] in page.ENDED else page.share_done(run) or 0.0 for run in runs)
-    return sum(parts) / max(len(runs), 1)
+    many = len(runs) if search is None else search["trials"] * search["repeat"]
+    return min(sum(parts) / max(many, 1), 1.0)
 
 
 def _table(
@@ -230,7 +250,7 @@ def _table(
     columns = [
         [Cell(run["id"]) for run in shown],
         *(param_cells(shown, key) for key in keys),
-        [Cell(run["state"], page.mark(run["state"])) for run in shown],
+        [Cell(page.outcome(run), page.mark(run)) for run in shown],
         [_how_far(run, bool(messages.get(run["id"]))) for run in shown],
         *(metric_cells(shown, name, runs) for name in metrics),
         [Cell(page.span(run, now) if run["state"] != "queued" else "") for run in shown],
@@ -250,7 +270,7 @@ def _how_far(run: RunDict, has_spoken: bool) -> Cell:
     if run["state"] == "queued":
         return Cell(page.span(run).removesuffix(" in the queue"))
     if run["state"] in page.ENDED:
-        return Cell(words.shortened(_error_line(run), 44))
+        return Cell(page.pruned_text(run) or words.shortened(_error_line(run), 44))
     text, share = page.progress_short(run), page.share_done(run)
     if not text and not run.get("metrics") and not has_spoken:
         text = "starting"

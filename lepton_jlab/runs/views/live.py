@@ -78,8 +78,10 @@ class _Drawing:
     def __init__(self, target: Run | Sweep) -> None:
         self.id = target.id
         self.ended = threading.Event()  # … and the last state is drawn
-        self.runs = list(target) if isinstance(target, Sequence) else [target]
         self._one = not isinstance(target, Sequence)
+        self._target: Sequence[Run] = target if isinstance(target, Sequence) else [target]
+        self._sweep = target if isinstance(target, Sequence) else None
+        self.runs = list(self._target)
         self._name = " ".join(dict.fromkeys(filter(None, [self.id, target.name])))
         self._lock = threading.Lock()
         self._news = threading.Event()
@@ -100,7 +102,8 @@ class _Drawing:
         self._handle = DisplayHandle()
         self._last = self._bundle()
         self._handle.display(self._last, raw=True)
-        if all(run["state"] in page.ENDED for run in self._known.values()):
+        ended = all(run["state"] in page.ENDED for run in self._known.values())
+        if ended and not (self._sweep is not None and self._sweep.searching):
             self._close()
             return
         for work in (self._follow, self._keep_drawing):
@@ -123,12 +126,11 @@ class _Drawing:
         """Yield a line about each run, and another whenever its state has changed."""
         from lepton_jlab.runs.follow import follow
 
-        everything = [run.id for run in self.runs]
         said: dict[str, str] = {}
-        for changed in itertools.chain([everything], follow(self.runs), [everything]):
-            self._changed |= set(changed)
+        for changed in itertools.chain([None], follow(self._target), [None]):
+            self._changed |= {run.id for run in self.runs} if changed is None else set(changed)
             self._read_runs()
-            for key in changed:
+            for key in self._known if changed is None else changed:
                 if said.get(key) != self._known[key]["state"]:
                     said[key] = self._known[key]["state"]
                     yield self._line(key)
@@ -140,14 +142,14 @@ class _Drawing:
     def _line(self, key: str) -> str:
         run = self._known[key]
         error = words.shortened(str((run.get("error") or {}).get("message") or ""), 100)
-        about = [page.title(run), run["state"], page.span(run), error]
+        about = [page.title(run), page.pruned_text(run) or run["state"], page.span(run), error]
         return " · ".join(filter(None, [*about, page.metrics_text(run.get("metrics") or {})]))
 
     def _follow(self) -> None:
         from lepton_jlab.runs.follow import follow
 
         try:
-            for changed in follow(self.runs):
+            for changed in follow(self._target):
                 with self._lock:
                     self._changed |= set(changed)
                     self._stale |= set(changed)
@@ -177,8 +179,9 @@ class _Drawing:
 
     def _read_runs(self) -> None:
         changed, self._changed = self._changed, set()
+        self.runs = list(self._target)
         for run in self.runs:
-            if run.id in changed:
+            if run.id in changed or run.id not in self._known:
                 self._known[run.id] = run.to_dict()
 
     def _bundle(self) -> dict[str, str]:
@@ -199,8 +202,10 @@ class _Drawing:
             html = run_html(runs[0], self._messages[key], self._histories[key])
             text = run_text(runs[0], self._messages[key])
         else:
-            html = sweep_html(runs, self._messages, self._histories, name=self._name)
-            text = sweep_text(runs, name=self._name)
+            search = self._sweep.search if self._sweep is not None else None
+            known = self._messages, self._histories
+            html = sweep_html(runs, *known, name=self._name, search=search)
+            text = sweep_text(runs, name=self._name, search=search)
         return {"text/html": html, "text/plain": text}
 
     @staticmethod

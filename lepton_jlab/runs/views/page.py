@@ -67,10 +67,39 @@ def note(text: str) -> str:
     return f"<p><i>{escape(text)}</i></p>"
 
 
-def mark(state: str) -> str:
-    """Return the coloured dot and the word for a state."""
-    sign, colour = STATES.get(state, STATES["queued"])
-    return f'<span style="color:{colour}">{sign}</span> {escape(state)}'
+def mark(run: RunDict) -> str:
+    """Return the coloured dot and the word for a run's state."""
+    sign, colour = STATES.get(run["state"], STATES["queued"])
+    return f'<span style="color:{colour}">{sign}</span> {escape(outcome(run))}'
+
+
+def outcome(run: RunDict) -> str:
+    """Return the word for a run's state: ``pruned`` if its search has ended it."""
+    return "pruned" if is_pruned(run) else str(run["state"])
+
+
+def is_pruned(run: RunDict) -> bool:
+    """Tell whether a search has ended a run early."""
+    return run["state"] in ENDED and run.get("pruned") is not None
+
+
+def pruned_text(run: RunDict) -> str:
+    """Write when a search has ended a run: ``pruned at step 3``."""
+    return f"pruned at step {run['pruned']}" if is_pruned(run) else ""
+
+
+def search_text(search: Mapping[str, Any]) -> str:
+    """Write how far a search is: ``12 of 50 trials · tpe, hyperband · most val_accuracy``."""
+    parts = [f"{search['asked']:,} of {search['trials']:,} trials"]
+    ways = [search["search"], *[search["prune"]] * (search["prune"] != "none")]
+    parts.append(", ".join(ways))
+    if search["metric"]:
+        parts.append(f"{'most' if search['mode'] == 'max' else 'least'} {search['metric']}")
+    if search["state"] in ("cancelled", "lost"):
+        parts.append(f"{search['state']}; go on: %lepton runs resume")
+    if search["error"]:
+        parts.append(str(search["error"]))
+    return " · ".join(parts)
 
 
 def params_text(params: Mapping[str, Any]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.errors import NotFoundError, UsageError
 from lepton_jlab.server.lab import Lab
+
+if TYPE_CHECKING:
+    from lepton_jlab.runs import Run, Sweep
 
 
 def list_some(lab: Lab, **filters: Any) -> dict[str, Any]:
@@ -46,21 +49,25 @@ def output(
 
 
 def cancel(lab: Lab, id: str, force: bool = False) -> dict[str, Any]:  # noqa: A002
-    """Cancel a run; it ends a moment later."""
-    run = one(id)
-    run.cancel(force)
-    return located(lab, run.info())
+    """Cancel a run or a sweep; it ends a moment later."""
+    found = either(id)
+    found.cancel(force)
+    return _whole(lab, found)
 
 
 def rerun(lab: Lab, id: str) -> dict[str, Any]:  # noqa: A002
     """Submit a run or a sweep again."""
-    from lepton_jlab.runs.lookup import run as find
+    return _whole(lab, either(id).rerun())
+
+
+def resume(lab: Lab, id: str, trials: int | None = None) -> dict[str, Any]:  # noqa: A002
+    """Have a search go on."""
     from lepton_jlab.runs.sweep import Sweep
 
-    made = find(id).rerun()
-    if isinstance(made, Sweep):
-        return {**made.to_dict(), "runs": [located(lab, run.to_dict()) for run in made]}
-    return located(lab, made.info())
+    found = either(id)
+    if not isinstance(found, Sweep):
+        raise UsageError(f"{id} is a single run; what goes on is a sweep with --trials.")
+    return _whole(lab, found.resume(trials))
 
 
 def compare(lab: Lab, ids: str) -> dict[str, Any]:
@@ -79,12 +86,28 @@ def located(lab: Lab, document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "notebook": lab.named(document["notebook"])}
 
 
+def _whole(lab: Lab, found: Run | Sweep) -> dict[str, Any]:
+    """Return the document of a run with everything, or of a sweep."""
+    from lepton_jlab.runs.run import Run
+
+    if isinstance(found, Run):
+        return located(lab, found.info())
+    document = found.to_dict()
+    return {**document, "runs": [located(lab, run) for run in document["runs"]]}
+
+
+def either(key: str) -> Run | Sweep:
+    """Return the run or the sweep of that id or name."""
+    from lepton_jlab.runs.lookup import run
+
+    return run(key)
+
+
 def one(key: str) -> Any:
     """Return the run of that id or name; NotFoundError for a sweep."""
-    from lepton_jlab.runs.lookup import run
     from lepton_jlab.runs.sweep import Sweep
 
-    found = run(key)
+    found = either(key)
     if isinstance(found, Sweep):
         raise NotFoundError(f"{key} is a sweep. Ask for one of its runs: {found[0].id}")
     return found
