@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import lepton_jlab as lepton
 from lepton_jlab.cluster.options import known
 from lepton_jlab.commands.result import Context, Result, action, bound, spoken
-from lepton_jlab.errors import ClusterError
+from lepton_jlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from lepton_jlab.cluster import Cluster
+    from lepton_jlab.runs.views.table import Table
 
 
 @action("cluster start")
@@ -109,6 +110,55 @@ def stop(args: Namespace, context: Context) -> Result:
         raise ClusterError(" ".join(refused))
     text = f"Stopped: {', '.join(stopped)}." if stopped else "No cluster runs."
     return Result(lambda: {"stopped": stopped}, text)
+
+
+@action("cluster idle")
+def idle(args: Namespace, context: Context) -> Result:
+    """List the GPUs that are held and not used, and free them."""
+    from lepton_jlab.runs.idle import free, idle_devices
+    from lepton_jlab.runs.views import page
+
+    if args.force and not args.free:
+        raise UsageError("cluster idle -f goes with --free: it says what may be ended.")
+    found = idle_devices()
+    ended = free(found, force=args.force, say=context.progress) if args.free else []
+    document = {"devices": found, "ended": ended}
+    if not found:
+        text = "No GPU of this machine is held without being used."
+        return Result(lambda: document, text)
+    table = _held(found, {one["pid"] for one in ended})
+    kinds = {one["kind"] for device in found for one in device["holders"] if one not in ended}
+    notes = [note for kind, note in _FREEING.items() if kind in kinds]
+    notes = [spoken(note, context.place) for note in notes]
+    return Result(
+        lambda: document,
+        "\n".join([table.text(), *notes]),
+        page.frame(table.html(), *map(page.note, notes)),
+    )
+
+
+_FREEING = {
+    "kept": "Kept processes end by %lepton cluster idle --free; the next run of that --keep begins "
+    "anew.",
+    "kernel": "Your kernels are shut down by %lepton cluster idle --free -f; their variables are "
+    "lost, and Jupyter starts them again. Not the one that asks: restart that yourself.",
+    "process": "Other processes are not Lepton's to end: ask whose they are, or end them yourself.",
+}
+
+
+def _held(found: list[dict[str, Any]], ended: set[int]) -> Table:
+    from lepton_jlab.runs import words
+    from lepton_jlab.runs.views.table import Cell, Table
+
+    table = Table(["GPU", "name", "use", "held by", "pid", "user", "memory", ""], frozenset({2, 6}))
+    for device in found:
+        head = [str(device["index"]), device["name"], f"{device['use'] or 0:.0f} %"]
+        for one in device["holders"]:
+            memory = "" if one["memory"] is None else words.size(one["memory"])
+            told = [one["name"], str(one["pid"]), one["user"] or "", memory]
+            told.append("ended" if one["pid"] in ended else "")
+            table.rows.append([Cell(text) for text in (*head, *told)])
+    return table
 
 
 def _one(cluster: Cluster, args: Namespace) -> Result:

@@ -85,6 +85,16 @@ COMMANDS: tuple[Command, ...] = (
         FORCE,
     ),
     command(
+        "cluster idle",
+        "List the GPUs of this machine that are held and not used, and who holds them.",
+        switch("--free", help="end the kept processes (--keep) that hold them"),
+        switch(
+            "-f",
+            "--force",
+            help="with --free: shut your notebooks' kernels down, too; their variables are lost",
+        ),
+    ),
+    command(
         "cluster kernel",
         "Offer a cluster in Jupyter's launcher: the kernel of a notebook then lives on a worker.",
         argument(

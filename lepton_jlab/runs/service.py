@@ -20,6 +20,7 @@ from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.crew import Crew, owner
 from lepton_jlab.runs.gangs import Gangs, size, too_few
 from lepton_jlab.runs.journal import CANCEL, Entry, Journal, new_entries
+from lepton_jlab.runs.keeping import Keeping
 from lepton_jlab.runs.lines import Lines
 from lepton_jlab.runs.places import Places
 from lepton_jlab.runs.search.searches import Searches
@@ -41,6 +42,7 @@ def attach(host: Host) -> RunService:
     host.serve("changes", service.changes.since)
     host.serve("ended", service.ended)
     host.serve("resume", service.searches.resume)
+    host.serve("kept", Keeping(host).kept)
     return service
 
 

@@ -24,6 +24,7 @@ from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.attempt import Attempt, failed
 from lepton_jlab.runs.forkserver import ForkServer, connect_or_start
+from lepton_jlab.runs.meter import machine
 from lepton_jlab.runs.notice import meeting_place
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process
@@ -82,6 +83,7 @@ class RunWorker(WorkerPlugin):
         worker.http_server.stop()  # nothing listens without authentication
         for handler in ("start", "stop_run", "tell", "put", "events", "release"):
             worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
+        worker.handlers["lepton_kept"] = self._kept_children
         worker.metrics[RUN_METRICS] = self._usage
         await worker.set_resources(**{SLOT: 1})
         self.ready = True
@@ -269,6 +271,17 @@ class RunWorker(WorkerPlugin):
                 if last:
                     raise
         raise AssertionError
+
+    async def _kept_children(self, drop: list[int]) -> list[dict[str, Any]]:
+        """Return the kept children that wait, and let go of those with these pids."""
+        for keep, process in list(self._kept.items()):
+            if process.child.pid in drop:
+                self._kept_timers.pop(keep).cancel()
+                self._kept.pop(keep).close()
+        return [
+            {"name": keep, "pid": process.child.pid, "machine": machine()}
+            for keep, process in self._kept.items()
+        ]
 
     def _retain(self, keep: str, process: Process) -> None:
         def drop() -> None:

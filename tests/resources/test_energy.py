@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def joules(begin, end):
     total, steps = 0.0, 2000
     for step in range(steps):
         t = begin + (step + 0.5) * (end - begin) / steps
-        for (t0, p0), (t1, p1) in zip(CURVE, CURVE[1:], strict=False):
+        for (t0, p0), (t1, p1) in itertools.pairwise(CURVE):
             if t0 <= t < t1:
                 total += (p0 + (p1 - p0) * (t - t0) / (t1 - t0)) * (end - begin) / steps
     return total
