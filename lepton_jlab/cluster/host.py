@@ -278,7 +278,8 @@ def main() -> None:
     """Read a plan from standard input; report on the descriptor given, one JSON line each."""
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
-    logging.getLogger("distributed").setLevel("WARNING")
+    for noisy in ("distributed", "asyncssh"):
+        logging.getLogger(noisy).setLevel("WARNING")
     plan = Plan.from_document(json.load(sys.stdin))
     report = os.fdopen(int(sys.argv[1]), "w", buffering=1)
     os.set_inheritable(report.fileno(), False)

@@ -45,6 +45,11 @@ class Plan:
     place: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def at_start(self) -> int | None:
+        """How many workers to begin with; None for the engine's own number."""
+        return self.workers if self.adapt is None else self.adapt[0]
+
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Plan:
         """Return the plan that `document` says, which has been through JSON."""
@@ -96,6 +101,8 @@ def make_plan(
     for option, number in (("workers", workers), ("threads", threads)):
         if number is not None and number < 1:
             raise UsageError(f"--{option} is {number}; it must be 1 or more.")
+    if workers and adapt:
+        raise UsageError("--workers and --adapt exclude each other: --adapt says how many.")
     if name is not None:
         path_of(name)
     if place is not None and not _PLACE.fullmatch(place):

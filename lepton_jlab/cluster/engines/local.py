@@ -14,15 +14,17 @@ async def make(plan: Plan, scratch: Path) -> Backend:
     from distributed import LocalCluster, Security
     from distributed.deploy.utils import nprocesses_nthreads
 
-    workers, threads = plan.workers, plan.threads
-    if workers is None and threads is None:
+    workers, threads = plan.at_start, plan.threads
+    if plan.adapt is not None:  # its share when there are as many as there may be
+        threads = threads or max(1, CPU_COUNT // plan.adapt[1])
+    elif workers is None and threads is None:
         workers, threads = nprocesses_nthreads()
     elif workers is None:
         workers = max(1, CPU_COUNT // (threads or 1))
     security = Security.temporary()
     cluster = await LocalCluster(
         n_workers=workers,
-        threads_per_worker=threads or max(1, CPU_COUNT // workers),
+        threads_per_worker=threads or max(1, CPU_COUNT // (workers or 1)),
         memory_limit=plan.memory or "auto",
         asynchronous=True,
         security=security,

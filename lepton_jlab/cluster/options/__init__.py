@@ -15,24 +15,22 @@ from typing import Any
 
 from lepton_jlab.errors import UsageError, suggestion
 
-ENGINES = ("auto", "local", "cuda")
+ENGINES = ("auto", "local", "cuda", "ssh")
 
 
 @cache
 def known() -> dict[str, tuple[str, ...]]:
     """Return the engines that each option belongs to, by its name."""
     engines: dict[str, tuple[str, ...]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for option in _module(module.name).OPTIONS:
-            engines[option] = (*engines.get(option, ()), module.name)
+    for engine, module in _modules().items():
+        for option in module.OPTIONS:
+            engines[option] = (*engines.get(option, ()), engine)
     return engines
 
 
 def files() -> set[str]:
     """Return the names of the options that name files of this machine."""
-    return {
-        f for m in pkgutil.iter_modules(__path__) for f in getattr(_module(m.name), "FILES", ())
-    }
+    return {name for module in _modules().values() for name in getattr(module, "FILES", ())}
 
 
 def refuse_unknown(given: Iterable[str]) -> None:
@@ -67,10 +65,12 @@ def check_options(engine: str, given: Mapping[str, Any]) -> tuple[str, dict[str,
             raise UsageError(
                 f"--{name.replace('_', '-')} belongs to {listed}; this is engine {engine!r}."
             )
-    if any(module.name == engine for module in pkgutil.iter_modules(__path__)):
-        return engine, _module(engine).check(given)
-    return engine, {}
+    module = _modules().get(engine)
+    return engine, {} if module is None else module.check(given)
 
 
-def _module(engine: str) -> Any:
-    return import_module(f"{__name__}.{engine}")
+@cache
+def _modules() -> dict[str, Any]:
+    """Return the modules of those engines that have options; one is a file more, here and there."""
+    found = {module.name for module in pkgutil.iter_modules(__path__)}
+    return {name: import_module(f"{__name__}.{name}") for name in ENGINES if name in found}
