@@ -20,6 +20,9 @@ class Settings(Configurable):
         "1h", help="A cluster host stops itself after this time without an active run."
     ).tag(config=True)
     start_timeout = Float(120.0, help="Seconds a cluster may take to start.").tag(config=True)
+    adapt_wait = Float(
+        10.0, help="Seconds after which an adaptive cluster lets go of workers without runs."
+    ).tag(config=True)
     preload = List(
         Unicode(),
         default_value=["tensorflow", "keras", "zarr"],

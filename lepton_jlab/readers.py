@@ -75,6 +75,11 @@ def span(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(str(error).strip()) from None
 
 
+def count_or_span(text: str) -> int | tuple[int, int]:
+    """Read a number of workers, or the fewest and the most: ``4``, ``0..8``."""
+    return span(text) if ".." in text else whole(text)
+
+
 def sweep(text: str) -> tuple[str, list[Any] | Range]:
     """Read one swept variable: ``lr=1e-2,1e-3``, ``lr=[1e-2,1e-3]`` or ``lr=log(1e-4,1e-1)``.
 

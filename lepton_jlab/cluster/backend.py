@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from lepton_jlab.cluster.dashboard import open_dashboard
-from lepton_jlab.errors import ClusterError
+from lepton_jlab.errors import ClusterError, LeptonError
 
 KERNEL_TASK = "lepton-kernel-"  # begins the keys of tasks that hold a slot for a kernel
 RUN_METRICS = "lepton_runs"  # what workers add to their heartbeats
 
 Handlers = dict[str, Callable[..., Any]]
+Leaving = Callable[[Collection[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Backend(Protocol):
     address: str
     security: Any
 
+    @property
+    def wanted(self) -> int:
+        """How many workers there are to be; some of them may not be here yet."""
+
     async def listen(self, handlers: Handlers) -> tuple[str, Any]:
         """Serve `handlers`; return the address they answer at and its `Security`."""
 
@@ -51,8 +56,17 @@ class Backend(Protocol):
     async def busy(self) -> bool:
         """Tell whether any Dask task is being processed."""
 
-    async def scale(self, workers: int, busy: Collection[str]) -> None:
-        """Have so many workers; of too many, those at the addresses `busy` go last."""
+    async def demand(self) -> int:
+        """Return how many workers Dask's tasks would keep busy."""
+
+    async def scale(self, workers: int, busy: Sequence[str], leaving: Leaving) -> None:
+        """Have so many workers; of too many, those in `busy` go last, its end at the very last.
+
+        `leaving` is told the addresses of those that go, before they do.
+        """
+
+    async def mend(self) -> None:
+        """Start workers anew that have gone by themselves, if their engine does not."""
 
     async def open_dashboard(self, socket: Path) -> None:
         """Serve Dask's dashboard on a socket file."""
@@ -92,19 +106,48 @@ class OwnBackend:
     async def busy(self) -> bool:
         return _works(task.key for w in self.scheduler.workers.values() for task in w.processing)
 
-    async def scale(self, workers: int, busy: Collection[str]) -> None:
+    @property
+    def wanted(self) -> int:
+        return len(self.cluster.worker_spec)
+
+    async def demand(self) -> int:
+        return int(self.scheduler.adaptive_target())
+
+    async def scale(self, workers: int, busy: Sequence[str], leaving: Leaving) -> None:
         names = list(reversed(self.cluster.worker_spec))
         if workers < len(names):  # Dask itself would take the newest ones
-            known = self.scheduler.workers
-            occupied = {known[address].name for address in busy if address in known}
-            names.sort(key=occupied.__contains__)
-            await self.cluster.scale_down(names[: len(names) - workers])
+            addresses = {w.name: w.address for w in self.scheduler.workers.values()}
+            # First those that have not come yet, then those without runs.
+            rank = {address: place for place, address in enumerate(busy)}
+            names.sort(key=lambda name: (rank.get(addresses.get(name, ""), -1), name in addresses))
+            gone = names[: len(names) - workers]
+            leaving([addresses[name] for name in gone if name in addresses])
+            await self.cluster.scale_down(gone)
             return
+        before = set(names)
         try:
             self.cluster.scale(workers)
+            await self.cluster
         except ValueError as error:
             raise ClusterError(f"Cannot scale to {workers} workers: {error}") from error
-        await self.cluster
+        except LeptonError:  # a worker that cannot be started is not awaited for ever
+            for name in self._failed() - before:
+                del self.cluster.worker_spec[name]
+            raise
+
+    async def mend(self) -> None:
+        self._failed()
+        if set(self.cluster.worker_spec) - set(self.cluster.workers):
+            self.cluster.scale(self.wanted)
+            await self.cluster
+
+    def _failed(self) -> set[Any]:
+        """Forget the workers that did not start, and return their names."""
+        workers = self.cluster.workers
+        failed = {name for name, worker in workers.items() if worker.status.name == "failed"}
+        for name in failed:
+            del workers[name]
+        return failed
 
     async def open_dashboard(self, socket: Path) -> None:
         await open_dashboard(self.scheduler, socket)
@@ -123,6 +166,7 @@ class AdoptedBackend:
         self.security = security
         self.address: str = client.scheduler.address
         self._server: Any = None
+        self._count = 0
 
     async def listen(self, handlers: Handlers) -> tuple[str, Any]:
         from distributed import Security
@@ -139,6 +183,7 @@ class AdoptedBackend:
 
     async def workers(self) -> list[WorkerFacts]:
         identity = await self.client.scheduler.identity(n_workers=-1)
+        self._count = len(identity["workers"])
         return [
             WorkerFacts(
                 *(address, str(w["name"]), w["host"], int(w["nthreads"])),
@@ -151,7 +196,17 @@ class AdoptedBackend:
         processing = await self.client.scheduler.processing()
         return _works(key for keys in processing.values() for key in keys)
 
-    async def scale(self, workers: int, busy: Collection[str]) -> None:  # noqa: ARG002
+    @property
+    def wanted(self) -> int:
+        return self._count
+
+    async def demand(self) -> int:
+        return int(await self.client.scheduler.adaptive_target())
+
+    async def mend(self) -> None:
+        return
+
+    async def scale(self, workers: int, busy: Sequence[str], leaving: Leaving) -> None:  # noqa: ARG002
         raise ClusterError(
             f"{self.address} is somebody else's cluster: scale to {workers} workers where it was "
             "started."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.channel import Channel, security_of
-from lepton_jlab.cluster.plan import Plan, make_plan
+from lepton_jlab.cluster.plan import Plan, make_plan, parse_span
 from lepton_jlab.cluster.start import log_of, start_host
 from lepton_jlab.errors import ClusterError, LeptonError, NotFoundError
 
@@ -50,15 +50,18 @@ class Cluster:
         answer: dict[str, Any] = self.channel.call("info", timeout=timeout)
         return answer
 
-    def scale(self, workers: int, force: bool = False) -> dict[str, Any]:
+    def scale(self, workers: int | str | Sequence[int], force: bool = False) -> dict[str, Any]:
         """Change the number of workers and return `info()`.
+
+        ``"0..8"`` or ``(0, 8)``: from now on there are as many as runs wait for, within these.
 
         Raises
         ------
         ClusterError
             When running runs would be ended by it and `force` is not given, or the engine cannot.
         """
-        answer: dict[str, Any] = self.channel.call("scale", workers=workers, force=force)
+        number = workers if isinstance(workers, int) else list(parse_span(workers, "scale"))
+        answer: dict[str, Any] = self.channel.call("scale", workers=number, force=force)
         return answer
 
     def stop(self, force: bool = False) -> None:

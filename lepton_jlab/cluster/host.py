@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import psutil
 
 from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.adapting import Adapting
 from lepton_jlab.cluster.backend import RUN_METRICS, Backend, WorkerFacts
 from lepton_jlab.cluster.channel import refusal
 from lepton_jlab.cluster.links.service import Links
@@ -40,6 +41,15 @@ class Service(Protocol):
 
     def active(self) -> bool:
         """Tell whether there is work that keeps the host alive."""
+
+    def demand(self) -> int:
+        """Return how many workers its work would keep busy now."""
+
+    def leave(self, workers: Collection[str]) -> None:
+        """Give no more work to the workers at these addresses: they are about to be closed."""
+
+    def held(self) -> set[str]:
+        """Return the addresses of the workers that it holds, busy or about to be."""
 
     def occupants(self) -> dict[str, str]:
         """Return what runs on which worker, by worker address."""
@@ -65,6 +75,8 @@ class Host:
         self._stop = asyncio.Event()
         self._handlers: dict[str, Callable[..., Awaitable[Any]]] = {}
         self._services: list[Service] = []
+        self._keeping: asyncio.Task[None] | None = None
+        self.adapting = Adapting(self, plan.adapt)
         self._dashboard: asyncio.Task[None] | None = None
         for handler in (self.info, self.usage, self.scale, self.dashboard, self.stop):
             self.serve(handler.__name__, handler)
@@ -128,6 +140,7 @@ class Host:
                 control_security=_client_keys(security),
             ),
         )
+        self._keeping = asyncio.create_task(self.adapting.keep())
         self._tell(ready=True)
 
     def _file(self, state: str, **more: Any) -> dict[str, Any]:
@@ -164,6 +177,8 @@ class Host:
             "host_pid": self.pid,
             "connection_file": str(connection.path_of(self.plan.name)),
             "idle_timeout": self.plan.idle_timeout,
+            "wanted": self.backend.wanted,
+            "adapt": self.adapting.span,
         }
 
     def occupants(self) -> dict[str, str]:
@@ -196,16 +211,39 @@ class Host:
         """Return the devices of a worker: its GPU under dask-cuda, where names are devices."""
         return [f"gpu:{worker.name}"] if self.engine == "cuda" else ["cpu"]
 
-    async def scale(self, workers: int, force: bool = False) -> dict[str, Any]:
-        """Change the number of workers; without `force` only while no run would be ended by it."""
+    async def scale(self, workers: int | Sequence[int], force: bool = False) -> dict[str, Any]:
+        """Change the number of workers; without `force` only while no run would be ended by it.
+
+        Two numbers are the fewest and the most between which it follows the runs from now on.
+        """
+        if not isinstance(workers, int):
+            await self.adapting.between(workers[0], workers[1])
+            return await self.info()
         busy = self.occupants()
         if workers < len(busy) and not force:
             raise ClusterError(
                 f"Scaling {self.plan.name!r} to {workers} would end {len(busy) - workers} of the "
                 f"running {', '.join(sorted(busy.values()))}. Wait, cancel them, or add --force."
             ).unless_forced()
-        await self.backend.scale(workers, busy)
+        self.adapting.span = None
+        await self.resize(workers)
         return await self.info()
+
+    async def resize(self, workers: int) -> None:
+        """Have so many workers; those without runs go first, and get none from then on."""
+        runs = self.occupants()
+        held = {worker for service in self._services for worker in service.held()} - runs.keys()
+
+        def leaving(addresses: Collection[str]) -> None:
+            for service in self._services:
+                service.leave(addresses)
+
+        await self.backend.scale(workers, [*held, *runs], leaving)
+
+    async def demand(self) -> int:
+        """Return how many workers runs and Dask's own tasks would keep busy now."""
+        runs = sum(service.demand() for service in self._services)
+        return max(runs, await self.backend.demand())
 
     async def dashboard(self) -> str:
         """Return the socket file that Dask's dashboard answers on; the first call opens it."""
@@ -246,6 +284,8 @@ class Host:
                 continue
 
     async def _close(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
         for service in self._services:
             await service.close()
         if hasattr(self, "backend"):

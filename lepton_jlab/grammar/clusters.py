@@ -13,7 +13,7 @@ from lepton_jlab.grammar.words import (
     option,
     switch,
 )
-from lepton_jlab.readers import engine, positive, span, whole
+from lepton_jlab.readers import count_or_span, engine, positive, span
 
 COMMANDS: tuple[Command, ...] = (
     command(
@@ -72,8 +72,10 @@ COMMANDS: tuple[Command, ...] = (
     ),
     command(
         "cluster scale",
-        "Give a cluster another number of workers.",
-        argument("N", help="how many workers", read=whole),
+        "Give a cluster another number of workers, or let it follow the runs: 0..8.",
+        argument(
+            "N", help="how many workers; MIN..MAX: as many as runs wait for", read=count_or_span
+        ),
         CLUSTER,
         FORCE,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,17 @@ class KernelService:
         """Tell whether a kernel executes a cell, or was asked something just now."""
         recent = time.monotonic() - _FRESH
         return any(seat.busy or seat.used > recent for seat in self._seats.values())
+
+    def demand(self) -> int:
+        """Return how many workers its kernels need."""
+        return len(self.held())
+
+    def leave(self, workers: Collection[str]) -> None:
+        """Take no notice of workers that go: those that it holds go last."""
+
+    def held(self) -> set[str]:
+        """Return the workers that have a kernel, or are about to."""
+        return self._coming | self.occupants().keys()
 
     def occupants(self) -> dict[str, str]:
         """Return the notebook of the kernel on each worker that has one."""

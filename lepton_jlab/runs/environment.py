@@ -8,6 +8,9 @@ from functools import cache
 from importlib import metadata
 from platform import node, python_version
 
+from lepton_jlab.cluster.backend import Backend
+from lepton_jlab.errors import ClusterError
+
 _MUST = ("python", "lepton_jlab", "distributed", "cloudpickle")
 _SHOULD = ("dask", "tensorflow", "keras", "numpy", "zarr")
 # Other names under which a part is installed.
@@ -37,7 +40,7 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[list
 
     def different(parts: tuple[str, ...]) -> list[str]:
         return [
-            f"{_TITLES.get(part, part)} {here.get(part, 'none')} here, {there.get(part, 'none')} there"
+            f"{part} {here.get(part, 'none')} here, {there.get(part, 'none')} there"
             for part in parts
             if _meant(part, here) != _meant(part, there)
         ]
@@ -45,21 +48,16 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[list
     return different(_MUST), different(_SHOULD)
 
 
-_TITLES = {"python": "Python"}
-
-
 def refusal(here: Mapping[str, str], there: Mapping[str, str], worker: str) -> str:
     """Return why runs from `here` cannot work on `worker`, or ``""`` if they can."""
     wrong, _ = differences(here, there)
     if not wrong:
         return ""
-    install = " ".join(
-        f"{part}=={here[part]}" for part in _MUST[1:] if part in here and here[part] != there.get(part)
-    )
-    step = f"Install the same there: pip install {install}" if install else ""
+    install = [f"{p}=={here[p]}" for p in _MUST[1:] if p in here and here[p] != there.get(p)]
+    step = f"Install the same there: pip install {' '.join(install)}"
     if _meant("python", here) != _meant("python", there):
-        step = f"Use Python {_meant('python', here)} in both"
-    return f"Worker {worker} ({there.get('host', '?')}) has another environment: {_listed(wrong)}. {step}."
+        step = f"Use Python {_meant('python', here)} in both places."
+    return f"{_which(worker, there)} has another environment: {'; '.join(wrong)}. {step}"
 
 
 def warning(here: Mapping[str, str], there: Mapping[str, str], worker: str) -> str:
@@ -67,11 +65,31 @@ def warning(here: Mapping[str, str], there: Mapping[str, str], worker: str) -> s
     _, odd = differences(here, there)
     if not odd:
         return ""
-    return f"Worker {worker} ({there.get('host', '?')}) has other versions: {_listed(odd)}."
+    return f"{_which(worker, there)} has other versions: {'; '.join(odd)}."
 
 
-def _listed(parts: list[str]) -> str:
-    return "; ".join(parts)
+async def check_workers(backend: Backend) -> None:
+    """Compare this environment with that of the workers that are there.
+
+    Raises
+    ------
+    ClusterError
+        When runs could not work there; it names what differs.
+    """
+    try:
+        found = await backend.client.run(environment)
+    except ImportError as error:
+        raise ClusterError(
+            f"The workers of {backend.address} cannot import Lepton ({error}). "
+            "Install lepton_jlab in their environment."
+        ) from error
+    for worker, there in found.items():
+        if wrong := refusal(environment(), there, worker):
+            raise ClusterError(wrong)
+
+
+def _which(worker: str, there: Mapping[str, str]) -> str:
+    return f"Worker {worker} on {there.get('host', 'another machine')}"
 
 
 def _meant(part: str, of: Mapping[str, str]) -> str | None:

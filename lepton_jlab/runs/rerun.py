@@ -9,6 +9,7 @@ from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.handle import Cluster, get_cluster
 from lepton_jlab.errors import RunError
 from lepton_jlab.runs import records
+from lepton_jlab.runs.environment import environment
 from lepton_jlab.runs.estimates import estimates
 
 
@@ -90,7 +91,7 @@ def resume_search(submission: int, trials: int | None, cluster: str | None) -> N
 
 
 def _spec(record: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    return {**options, "name": record["name"], "affinity": None}
+    return {**options, "name": record["name"], "affinity": None, "client": environment()}
 
 
 def _whole(what: str, submission: int) -> dict[str, Any]:

@@ -6,18 +6,19 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from lepton_jlab.cluster.backend import WorkerFacts
 from lepton_jlab.cluster.host import Host
 from lepton_jlab.config import settings
-from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs import records
 from lepton_jlab.runs.attempt import failed
 from lepton_jlab.runs.budgets import Budget, stops
 from lepton_jlab.runs.changes import Changes
 from lepton_jlab.runs.crew import Crew, owner
+from lepton_jlab.runs.environment import check_workers
 from lepton_jlab.runs.gangs import Gangs, size, too_few
 from lepton_jlab.runs.journal import CANCEL, Entry, Journal, new_entries
 from lepton_jlab.runs.keeping import Keeping
@@ -74,13 +75,8 @@ class RunService:
         plugin = RunWorker(
             str(self._host.scratch), token, chosen.preload, chosen.grace, chosen.keep_timeout
         )
-        try:
-            await self._host.backend.client.register_plugin(plugin)
-        except ImportError as error:
-            raise ClusterError(
-                f"The workers of {self._host.backend.address} cannot import Lepton ({error}). "
-                "Install lepton_jlab in their environment."
-            ) from error
+        await check_workers(self._host.backend)
+        await self._host.backend.client.register_plugin(plugin)
         self._slots = Slots(self._host.backend, self._pump, self._lose, self._host.reserved)
         self._installed = True
         records.prune_payloads()
@@ -90,6 +86,18 @@ class RunService:
     def active(self) -> bool:
         """Tell whether a run is queued or running."""
         return bool(self._entries or self.searches)
+
+    def demand(self) -> int:
+        """Return how many workers its runs would keep busy now."""
+        return sum(entry.spec.get("slots", 1) for entry in self._entries.values())
+
+    def leave(self, workers: Collection[str]) -> None:
+        """Hand no more runs to `workers`, which are about to be closed."""
+        self._slots.leave(workers)
+
+    def held(self) -> set[str]:
+        """Return the workers that hold a slot, whether or not a run is on it."""
+        return {lease.worker for lease in self._slots if lease.worker is not None}
 
     def occupants(self) -> dict[str, str]:
         """Return the id of the run on each worker that has one."""
@@ -218,7 +226,7 @@ class RunService:
 
     def _adapt(self) -> int:
         """Return how many workers there may come to be by themselves; 0 if none come."""
-        return (self._host.plan.adapt or (0, 0))[1]
+        return self._host.adapting.most
 
     def _next(self, place: str | None, slots: int) -> list[Entry]:
         """Take the next run from a line: or several, if runs of that submission are short.
@@ -447,6 +455,8 @@ class RunService:
                 continue
             crew = line[0].crew
             if most == 0 or crew is None or not crew.goes_on_with(most):
+                if self._adapt() >= size(line[0].spec):
+                    continue  # those workers are still to come
                 head = self._lines.next(place)
                 message = str(too_few(head.spec, most, self._host.plan.name))
                 self._finish(head, "failed", {"kind": "worker-lost", "message": message})

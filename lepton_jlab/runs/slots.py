@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,7 @@ class Slots:
         self._free: dict[str, Lease] = {}
         self._wanted: dict[str | None, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: set[str] = set()
 
     def __iter__(self) -> Iterator[Lease]:
         return iter(list(self._leases.values()))
@@ -78,8 +79,12 @@ class Slots:
         return [
             lease
             for lease in self._free.values()
-            if _at(lease, place) and lease.worker not in self._reserved
+            if _at(lease, place) and lease.worker not in self._reserved | self._leaving
         ]
+
+    def leave(self, workers: Collection[str]) -> None:
+        """Give no run to slots of `workers`, which are about to be closed: Dask moves them."""
+        self._leaving |= set(workers)
 
     def want(
         self, runs: int, limit: int, place: str | None = None, workers: Sequence[str] | None = None
@@ -150,6 +155,7 @@ class Slots:
 
     def lose(self, worker: str) -> None:
         """Settle the slots on a worker that is gone; Dask holds them again on others."""
+        self._leaving.discard(worker)
         for lease in self:
             if lease.worker == worker:
                 lease.worker = None
@@ -174,11 +180,16 @@ class Slots:
         """Have Dask hold a slot somewhere, until it is released or lost."""
         key = f"lepton-slot-{lease.name}"
         submit = self._backend.client.submit
+        where = {"resources": {SLOT: 1}, "workers": workers}
+        future = submit(occupy, lease.name, key=key, pure=False, **where)
         try:
-            where = {"resources": {SLOT: 1}, "workers": workers}
-            await submit(occupy, lease.name, key=key, pure=False, **where)
+            await future
         except Exception as error:  # noqa: BLE001 (KilledWorker, cancellation, a closing client)
             log.warning("a slot was lost: %r", error)
+        finally:
+            # Else Dask keeps the task of a lease that was given up, counts it as demand, and does
+            # it again whenever the worker that did it goes.
+            future.release()
         if self._forget(lease) and lease.worker is not None:
             self._lost(lease, lease.worker)
         self._freed()

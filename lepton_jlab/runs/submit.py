@@ -21,6 +21,7 @@ from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.datasets import addresses
 from lepton_jlab.runs.capture.names import analyse
+from lepton_jlab.runs.environment import environment
 from lepton_jlab.runs.estimates import digest, estimates
 from lepton_jlab.runs.gangs import gang_options
 from lepton_jlab.runs.origin import origin
@@ -203,7 +204,14 @@ def submit(
         },
         params=points,
         estimates=estimates(code, points, captured.sizes, gpu=chosen.on_gpus),
-        spec={**options, **again, "name": name, "affinity": None, "search": searched},
+        spec={
+            **options,
+            **again,
+            "name": name,
+            "affinity": None,
+            "search": searched,
+            "client": environment(),
+        },
     )
     made = runs_of(answer["runs"])
     if is_sweep:

@@ -11,9 +11,7 @@ import zlib
 from collections import deque
 from contextlib import suppress
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
-from platform import node, python_version
 from typing import Any
 
 from distributed import get_worker
@@ -23,6 +21,7 @@ from lepton_jlab.cluster.backend import RUN_METRICS
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.attempt import Attempt, failed
+from lepton_jlab.runs.environment import environment, refusal, warning
 from lepton_jlab.runs.forkserver import ForkServer, connect_or_start
 from lepton_jlab.runs.meter import machine
 from lepton_jlab.runs.notice import meeting_place
@@ -33,7 +32,6 @@ SLOT = "slot"
 PLUGIN = "lepton-runs"
 _ROW = 0.25  # seconds for runs in a row, before the rest goes back to the queue
 PART = 4 * 1024 * 1024  # bytes of a file in one message
-_ENVIRONMENT = ("lepton_jlab", "tensorflow", "tensorflow-cpu", "keras", "numpy", "zarr", "dask")
 
 
 class RunWorker(WorkerPlugin):
@@ -71,6 +69,7 @@ class RunWorker(WorkerPlugin):
         self._preparing: dict[str, dict[str, str] | None] = {}  # and why to stop it at once
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: deque[tuple[str, int]] = deque(maxlen=256)
+        self._told: deque[dict[str, str]] = deque(maxlen=16)  # environments of clients
         self._kept: dict[str, Process] = {}
         self._kept_timers: dict[str, asyncio.TimerHandle] = {}
         self._releases: dict[str, asyncio.Event] = {}
@@ -125,7 +124,7 @@ class RunWorker(WorkerPlugin):
     async def hold(self, lease: str) -> None:
         """Occupy a slot for the host, until it releases the lease."""
         released = self._releases[lease] = asyncio.Event()
-        self._outbox.put({"type": "slot", "lease": lease, "environment": _environment()})
+        self._outbox.put({"type": "slot", "lease": lease, "environment": environment()})
         try:
             await released.wait()
         finally:
@@ -152,6 +151,8 @@ class RunWorker(WorkerPlugin):
 
     async def _start(self, specs: list[dict[str, Any]]) -> dict[str, Any]:
         """Execute runs of one submission, one after another; the same attempt only once."""
+        if self._unfit(specs):
+            return {"missing": []}
         missing = [d for d in specs[0]["payloads"] if self._payload(specs[0], d) is None]
         if not missing:
             new = [spec for spec in specs if (spec["id"], spec["attempt"]) not in self._seen]
@@ -159,6 +160,19 @@ class RunWorker(WorkerPlugin):
             self._preparing |= {spec["id"]: None for spec in new}
             self._spawn(self._execute_all(deque(new)))
         return {"missing": missing}
+
+    def _unfit(self, specs: list[dict[str, Any]]) -> bool:
+        """End runs that cannot work in this environment; of what only differs, tell the first."""
+        client = specs[0].get("client") or environment()
+        if wrong := refusal(client, environment(), self.worker.name):
+            for spec in specs:
+                self._outbox.put({**failed("exception", wrong), "run": spec["id"]})
+            return True
+        if client not in self._told and (odd := warning(client, environment(), self.worker.name)):
+            event = {"type": "text", "stream": "stderr", "text": f"{odd}\n", "run": specs[0]["id"]}
+            self._outbox.put(event)
+        self._told.append(client)
+        return False
 
     async def _execute_all(self, specs: deque[dict[str, Any]]) -> None:
         """Execute short runs in a row; if one turns out long, return those that wait behind it."""
@@ -341,11 +355,3 @@ async def occupy(lease: str) -> None:
     plugin: RunWorker | None = get_worker().plugins.get(PLUGIN)
     if plugin is not None:  # it is taken away when its host stops
         await plugin.hold(lease)
-
-
-def _environment() -> dict[str, str]:
-    found = {"python": python_version(), "host": node()}
-    for name in _ENVIRONMENT:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found

@@ -86,6 +86,7 @@ FORCE = {"force": FLAG}
 LATER: dict[str, Any] = {"returns": "Task", "status": 202}
 CLUSTER: dict[str, Any] = {"pool": "clusters", "keyed": True}
 LABELS = text(pattern="^[A-Za-z_][A-Za-z0-9_]{0,60}$")
+SPAN = text(pattern=r"^\d+\.\.\d+$", maxLength=20)
 SIZE = {"anyOf": [whole(1), text(minLength=1, maxLength=40)]}
 
 ROUTES: tuple[Route, ...] = (
@@ -110,7 +111,7 @@ ROUTES: tuple[Route, ...] = (
                 "tls_ca": maybe(PATH),
                 "tls_cert": maybe(PATH),
                 "tls_key": maybe(PATH),
-                "adapt": maybe(text(maxLength=20)),
+                "adapt": maybe(SPAN),
                 "place": maybe(text(minLength=1, maxLength=64)),
                 "options": {"type": "object", "maxProperties": 40},
             },
@@ -131,7 +132,7 @@ ROUTES: tuple[Route, ...] = (
         *("POST", "clusters/{name}/scale", clusters.scale, "Give it so many workers.", "Cluster"),
         **CLUSTER,
         limit=60,
-        body=_body({"workers": whole(0, maximum=10_000)}, FORCE),
+        body=_body({"workers": {"anyOf": [whole(0, maximum=10_000), SPAN]}}, FORCE),
     ),
     Route(
         *("GET", "clusters/{name}/code", clusters.code, "What a notebook needs to use it.", "Code"),

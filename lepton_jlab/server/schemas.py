@@ -140,7 +140,8 @@ COMPONENTS: dict[str, Schema] = {
             "host_pid": whole(),
             "idle_timeout": NUMBER,
             "state": text(enum=["running", "starting", "unreachable"]),
-        }
+        },
+        {"wanted": whole(0), "adapt": maybe(listed(whole(0)))},
     ),
     "Clusters": record({"clusters": listed(named("Cluster"))}),
     "Code": record({"code": text()}),

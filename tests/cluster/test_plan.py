@@ -46,6 +46,13 @@ def plan(
         ({"name": "../up"}, "cannot be a cluster's name"),
         ({"adapt": "8..0"}, "--adapt '8..0' is no range of workers. Write it as 0..8."),
         ({"adapt": (0, 0)}, "--adapt '0..0' is no range of workers"),
+        ({"adapt": "0..2", "workers": 1}, "--workers and --adapt exclude each other"),
+        ({"engine": "ssh"}, "Engine 'ssh' needs --hosts a,b"),
+        ({"hosts": "a,,b"}, "--hosts 'a,,b': write words with commas between them"),
+        ({"hosts": "a b"}, "--hosts: 'a b' is no host"),
+        ({"hosts": "a", "port": 70000}, "--port 70000 is no port"),
+        ({"hosts": "a", "key": "/no/key"}, "--key: there is no file '/no/key'"),
+        ({"hosts": "a", "engine": "local"}, "--hosts belongs to --engine ssh; this is engine 'lo"),
         ({"engine": "tcp://x:1", "adapt": "0..2"}, "brings its own workers"),
         ({"place": "a/b"}, "--place 'a/b' is no label"),
         ({"colour": "red"}, "No engine has an option 'colour'."),
@@ -80,3 +87,11 @@ def test_a_plan_is_the_same_after_json():
     made = plan(adapt="0..8", place="edge")
     assert made.adapt == (0, 8)
     assert Plan.from_document(json.loads(json.dumps(asdict(made)))) == made
+
+
+def test_an_option_of_one_engine_chooses_it():
+    made = plan(hosts="a,me@b:2222,[::1]", user="you")
+    assert (made.engine, made.name) == ("ssh", "ssh")
+    assert [tuple(host.values()) for host in made.options["hosts"]] == [
+        *(("a", "you", None), ("b", "me", 2222), ("::1", "you", None)),
+    ]

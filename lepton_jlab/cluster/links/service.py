@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,17 @@ class Links:
     def active(self) -> bool:
         """Links alone keep no host alive."""
         return False
+
+    def demand(self) -> int:
+        """Want no worker."""
+        return 0
+
+    def leave(self, workers: Collection[str]) -> None:
+        """Take no notice of workers that go."""
+
+    def held(self) -> set[str]:
+        """Hold no worker."""
+        return set()
 
     def occupants(self) -> dict[str, str]:
         """Nothing runs here."""

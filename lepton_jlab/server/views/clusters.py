@@ -51,7 +51,7 @@ def stop(_lab: Lab, name: str, force: bool = False) -> None:
     get_cluster(name).stop(force=force)
 
 
-def scale(_lab: Lab, name: str, workers: int, force: bool = False) -> dict[str, Any]:
+def scale(_lab: Lab, name: str, workers: int | str, force: bool = False) -> dict[str, Any]:
     """Give a cluster another number of workers."""
     from lepton_jlab.cluster import get_cluster
 
