@@ -108,6 +108,8 @@ def make_plan(
     if place is not None and not _PLACE.fullmatch(place):
         raise UsageError(f"--place {place!r} is no label. Use letters, digits, '_', '.' and '-'.")
     engine, checked = check_options(engine, options)
+    if engine == "slurm" and memory is None:
+        raise UsageError("Engine 'slurm' needs --memory SIZE: how much each job asks for.")
     ca, cert, key = (str(Path(f).expanduser().resolve()) if f else None for f in tls)
     return Plan(
         name=name

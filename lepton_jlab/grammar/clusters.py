@@ -47,8 +47,16 @@ COMMANDS: tuple[Command, ...] = (
         option("--user", help="ssh: whom to log in as (default: as ~/.ssh/config says)"),
         option("--port", metavar="N", help="ssh: the port (default: 22)", read=positive),
         option("--key", metavar="FILE", help="ssh: the private key", completes="file"),
-        option("--python", metavar="PATH", help="ssh: the Python that has Lepton there"),
-        option("--folder", metavar="PATH", help="ssh: where workers there keep temporary files"),
+        option("--partition", help="slurm: which partition (queue)"),
+        option("--walltime", metavar="T", help="slurm: how long a job may take: 30, 4:00:00"),
+        option("--account", help="slurm: whose account"),
+        option(
+            "--directives", metavar="A,B", help="slurm: more of its directives: --gres=gpu:1,-x=n1"
+        ),
+        option("--setup", metavar="LINE", help="slurm: a shell line before each worker"),
+        option("--interface", metavar="NAME", help="slurm: the network of the nodes: ib0"),
+        option("--python", metavar="PATH", help="ssh, slurm: the Python that has Lepton there"),
+        option("--folder", metavar="PATH", help="ssh: for temporary files; slurm: a shared one"),
         option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),
         option("--tls-cert", metavar="FILE", help="certificate for ADDRESS", completes="file"),
         option("--tls-key", metavar="FILE", help="key for ADDRESS", completes="file"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from lepton_jlab.errors import UsageError, suggestion
 
-ENGINES = ("auto", "local", "cuda", "ssh")
+ENGINES = ("auto", "local", "cuda", "ssh", "slurm")
 
 
 @cache
