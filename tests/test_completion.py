@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import lepton_jlab as lepton
+from lepton_jlab.cluster.options import ENGINES
 from lepton_jlab.completion import complete, matcher
 from lepton_jlab.grammar import COMMANDS
 
@@ -78,7 +79,7 @@ def test_a_terminal_is_not_offered_what_belongs_to_a_notebook():
 
 
 def test_choices():
-    assert complete(["cluster", "start", "--engine"], "") == ["auto", "local", "cuda"]
+    assert complete(["cluster", "start", "--engine"], "") == list(ENGINES)
     assert complete(["cluster", "start"], "--engine=l") == ["--engine=local"]
     assert complete(["runs", "list", "--state"], "c") == ["cancelled"]
 

@@ -117,6 +117,8 @@ class Cluster:
         """Return a new `distributed.Client` of this cluster, for Dask work of your own."""
         from distributed import Client
 
+        if self.file["address"].startswith("gateway://"):
+            import dask_gateway  # noqa: F401 (it knows such addresses)
         return Client(self.file["address"], security=security_of(self.file["security"]))
 
     def __repr__(self) -> str:

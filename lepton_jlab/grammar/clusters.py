@@ -55,6 +55,12 @@ COMMANDS: tuple[Command, ...] = (
         ),
         option("--setup", metavar="LINE", help="slurm: a shell line before each worker"),
         option("--interface", metavar="NAME", help="slurm: the network of the nodes: ib0"),
+        option("--gateway", metavar="URL", help="gateway: its address: https://host"),
+        option(
+            "--auth", help="gateway: how to log in", choices=("basic", "kerberos", "jupyterhub")
+        ),
+        option("--settings", metavar="A=1,B=2", help="gateway: what it lets its users choose"),
+        option("--image", help="gateway: the container image of scheduler and workers"),
         option("--python", metavar="PATH", help="ssh, slurm: the Python that has Lepton there"),
         option("--folder", metavar="PATH", help="ssh: for temporary files; slurm: a shared one"),
         option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),

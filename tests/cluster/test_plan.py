@@ -9,7 +9,7 @@ import pytest
 
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.plan import Plan, make_plan, parse_seconds
-from lepton_jlab.errors import UsageError
+from lepton_jlab.errors import MissingDependencyError, UsageError
 
 NO_KEYS = (None, None, None)
 
@@ -53,6 +53,13 @@ def plan(
         ({"hosts": "a", "port": 70000}, "--port 70000 is no port"),
         ({"hosts": "a", "key": "/no/key"}, "--key: there is no file '/no/key'"),
         ({"hosts": "a", "engine": "local"}, "--hosts belongs to --engine ssh; this is engine 'lo"),
+        ({"engine": "slurm"}, "Engine 'slurm' needs --memory SIZE"),
+        ({"engine": "slurm", "walltime": "long"}, "--walltime 'long' is no time of SLURM's"),
+        ({"engine": "slurm", "directives": "x"}, "--directives: 'x' is none of SLURM's"),
+        ({"gateway": "host:80"}, "--gateway 'host:80' is no address"),
+        ({"engine": "gateway", "auth": "token"}, "--auth 'token' is none of basic, kerberos"),
+        ({"engine": "gateway", "settings": "a"}, "--settings 'a': write pairs"),
+        ({"python": "x"}, "--python belongs to --engine ssh or --engine slurm"),
         ({"engine": "tcp://x:1", "adapt": "0..2"}, "brings its own workers"),
         ({"place": "a/b"}, "--place 'a/b' is no label"),
         ({"colour": "red"}, "No engine has an option 'colour'."),
@@ -95,3 +102,14 @@ def test_an_option_of_one_engine_chooses_it():
     assert [tuple(host.values()) for host in made.options["hosts"]] == [
         *(("a", "you", None), ("b", "me", 2222), ("::1", "you", None)),
     ]
+
+
+def test_an_engine_that_is_not_installed_is_named_with_its_install_line(monkeypatch):
+    monkeypatch.setattr("lepton_jlab.cluster.options.find_spec", lambda _name: None)
+    with pytest.raises(MissingDependencyError) as error:
+        plan(hosts="a")
+    assert str(error.value) == (
+        "asyncssh, which --engine ssh needs, is not installed. "
+        "Install it: pip install 'lepton_jlab[ssh]'"
+    )
+    assert plan(engine="local").engine == "local"

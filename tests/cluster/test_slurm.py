@@ -11,7 +11,7 @@ from slurm import running_slurm
 
 import lepton_jlab as lepton
 from lepton_jlab.config import data_folder
-from lepton_jlab.errors import ClusterError, MissingDependencyError
+from lepton_jlab.errors import ClusterError
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("light")]
 
@@ -79,6 +79,7 @@ def test_what_slurm_refuses_is_said_in_its_words(slurm):
 
 
 def test_without_slurm_the_next_step_is_named(monkeypatch):
+    pytest.importorskip("dask_jobqueue")
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises((ClusterError, MissingDependencyError), match=r"login node|pip install"):
+    with pytest.raises(ClusterError, match="login node"):
         lepton.start_cluster("no", engine="slurm", memory="1GiB")

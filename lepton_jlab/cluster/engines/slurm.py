@@ -11,7 +11,7 @@ from typing import Any
 from lepton_jlab.cluster.backend import Backend, OwnBackend
 from lepton_jlab.cluster.plan import Plan
 from lepton_jlab.config import data_folder, private_folder
-from lepton_jlab.errors import ClusterError, MissingDependencyError
+from lepton_jlab.errors import ClusterError
 
 
 async def make(plan: Plan, scratch: Path) -> Backend:
@@ -25,12 +25,7 @@ async def make(plan: Plan, scratch: Path) -> Backend:
     ClusterError
         When SLURM is not here, or refuses a job; with its words.
     """
-    try:
-        from dask_jobqueue import SLURMCluster
-    except ImportError as error:
-        raise MissingDependencyError("dask-jobqueue, which --engine slurm needs,", "slurm") from (
-            error
-        )
+    from dask_jobqueue import SLURMCluster
     from distributed import Security
 
     if shutil.which("sbatch") is None:

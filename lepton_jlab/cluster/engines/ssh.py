@@ -13,7 +13,7 @@ from typing import Any
 
 from lepton_jlab.cluster.backend import Backend, OwnBackend
 from lepton_jlab.cluster.plan import Plan
-from lepton_jlab.errors import ClusterError, MissingDependencyError
+from lepton_jlab.errors import ClusterError
 
 _MODULE = "lepton_jlab.cluster.engines.remote"
 _AT_ONCE = 8  # sshd drops new connections when more than 10 have not logged in
@@ -91,10 +91,8 @@ class _Login:
 
     async def connect(self, host: dict[str, Any]) -> Any:
         """Return an SSH connection; ClusterError when there can be none."""
-        try:
-            import asyncssh
-        except ImportError as error:
-            raise MissingDependencyError("asyncssh, which --engine ssh needs,", "ssh") from error
+        import asyncssh
+
         name = host["host"]
         given: dict[str, Any] = {key: host[key] for key in ("port",) if host[key] is not None}
         if host["user"] is not None:

@@ -1,8 +1,9 @@
 """What belongs to one engine only: a module for each engine that has options of its own.
 
 Such a module has `OPTIONS`, their names in Python's spelling, and ``check(given)``, which returns
-what was given in the form that the engine takes, or raises a UsageError. Those that name files of
-this machine are in its `FILES`, if it has any. Nothing here imports Dask.
+what was given in the form that the engine takes, or raises a UsageError. It may have `FILES`, the
+options that name files of this machine, and `NEEDS`, the library that the engine's own extra
+installs. Nothing here imports Dask.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.errors import MissingDependencyError, UsageError, suggestion
 
-ENGINES = ("auto", "local", "cuda", "ssh", "slurm")
+ENGINES = ("auto", "local", "cuda", "ssh", "slurm", "gateway")
 
 
 @cache
@@ -66,7 +68,20 @@ def check_options(engine: str, given: Mapping[str, Any]) -> tuple[str, dict[str,
                 f"--{name.replace('_', '-')} belongs to {listed}; this is engine {engine!r}."
             )
     module = _modules().get(engine)
-    return engine, {} if module is None else module.check(given)
+    checked: dict[str, Any] = {} if module is None else module.check(given)
+    if module is not None and engine not in installed():
+        needs = module.NEEDS.replace("_", "-")
+        raise MissingDependencyError(f"{needs}, which --engine {engine} needs,", engine)
+    return engine, checked
+
+
+def installed() -> tuple[str, ...]:
+    """Return the engines whose libraries are here."""
+    return tuple(
+        engine
+        for engine in ENGINES
+        if (needs := getattr(_modules().get(engine), "NEEDS", None)) is None or find_spec(needs)
+    )
 
 
 @cache

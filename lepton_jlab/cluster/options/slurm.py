@@ -8,6 +8,7 @@ from typing import Any
 from lepton_jlab.cluster.options.reading import plain, words
 from lepton_jlab.errors import UsageError
 
+NEEDS = "dask_jobqueue"
 OPTIONS = (
     *("partition", "walltime", "account", "directives", "setup", "interface", "folder", "python"),
 )

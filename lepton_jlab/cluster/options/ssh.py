@@ -8,6 +8,7 @@ from typing import Any
 from lepton_jlab.cluster.options.reading import file, plain, words
 from lepton_jlab.errors import UsageError
 
+NEEDS = "asyncssh"
 OPTIONS = ("hosts", "user", "port", "key", "python", "folder")
 FILES = ("key",)
 # A name of ssh_config, a host name, an IPv4 address or an IPv6 address in brackets.
