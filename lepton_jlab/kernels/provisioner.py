@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import weakref
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_RESTARTS = 5  # jupyter_client's own limit
-
 
 class LeptonProvisioner(KernelProvisionerBase):
     """Starts and ends a notebook's kernel on a worker, as the local one does on this machine."""
@@ -31,6 +30,7 @@ class LeptonProvisioner(KernelProvisionerBase):
     ).tag(config=True)
 
     _tunnel: Tunnel | None = None
+    _limit: int | None = None  # of automatic restarts, while there are to be none
     _env: dict[str, str]
     _cwd: str | None = None
 
@@ -45,7 +45,7 @@ class LeptonProvisioner(KernelProvisionerBase):
         if tunnel is None:
             return 0
         if tunnel.status is not None and tunnel.final:
-            self._limit_restarts(0)  # where its cluster is gone, none of them could succeed
+            self._let_restart(False)  # where its cluster is gone, none could succeed
         return tunnel.status
 
     async def wait(self) -> int | None:
@@ -85,14 +85,18 @@ class LeptonProvisioner(KernelProvisionerBase):
         """Start the kernel and return where clients connect to."""
         if self._tunnel is None:
             self._tunnel = await _there(self._open())
+            # A Jupyter server forgets a dead kernel without a word to its provisioner.
+            weakref.finalize(self, _forsake, self._tunnel).atexit = False
         try:
             await _there(self._tunnel.launch(self._env, self._cwd))
         except BaseException:
             if self._tunnel.status is None:  # it was the first
                 tunnel, self._tunnel = self._tunnel, None
                 await _there(tunnel.leave())
+            self._forget_start()
+            self._let_restart(False)  # or Jupyter would try again and again, every 3 s
             raise
-        self._limit_restarts(_RESTARTS)
+        self._let_restart(True)
         self.connection_info = cast("KernelConnectionInfo", self._tunnel.connection)
         return self.connection_info
 
@@ -113,9 +117,23 @@ class LeptonProvisioner(KernelProvisionerBase):
         label = Path(notebook).name or f"kernel {(self.kernel_id or '')[:8]}"
         return Tunnel(self.cluster, self.worker, label, session.key, session.signature_scheme)
 
-    def _limit_restarts(self, limit: int) -> None:
-        if (restarter := getattr(self.parent, "_restarter", None)) is not None:
-            restarter.restart_limit = limit
+    def _forget_start(self) -> None:
+        """Take a start that failed off Jupyter's list.
+
+        jupyter_client (8.10) keeps those for ever, and then its server does not end on SIGTERM:
+        it tries to shut them down and finds no such kernel.
+        """
+        starting = getattr(getattr(self.parent, "parent", None), "_pending_kernels", {})
+        starting.pop(self.kernel_id, None)
+
+    def _let_restart(self, may: bool) -> None:
+        """Have Jupyter restart a kernel that died, or declare it dead at its next look."""
+        if (restarter := getattr(self.parent, "_restarter", None)) is None:
+            return
+        if may and self._limit is not None:
+            restarter.restart_limit, self._limit = self._limit, None
+        elif not may and self._limit is None:
+            self._limit, restarter.restart_limit = restarter.restart_limit, 0
 
 
 async def _there(work: Coroutine[Any, Any, T]) -> T:
@@ -124,6 +142,10 @@ async def _there(work: Coroutine[Any, Any, T]) -> T:
     A blocking `KernelManager` runs a loop for the time of each call alone.
     """
     return await asyncio.wrap_future(submit(work))
+
+
+def _forsake(tunnel: Tunnel) -> None:
+    submit(tunnel.leave())
 
 
 async def _call(function: Any, *arguments: Any) -> Any:

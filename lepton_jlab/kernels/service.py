@@ -67,7 +67,8 @@ class KernelService:
         await self._host.backend.client.register_plugin(KernelWorker())
         self._installed = True
         if settings().kernel_for_each_cluster:
-            await self.offer()
+            with suppress(ClusterError):  # it takes none
+                await self.offer()
 
     def active(self) -> bool:
         """Tell whether a kernel executes a cell, or was asked something just now."""
@@ -103,6 +104,7 @@ class KernelService:
     async def offer(self, worker: str | None = None, remove: bool = False) -> list[dict[str, str]]:
         """Add a kernel of this cluster to Jupyter's launcher, or remove it; return those there."""
         name = self._host.plan.name
+        self._refuse_plain()
         if remove:
             specs.withdraw(name, worker)
             return specs.offered(name)
@@ -191,6 +193,7 @@ class KernelService:
         ClusterError
             None became free in time; it says what runs there.
         """
+        self._refuse_plain()
         end = time.monotonic() + settings().kernel_start_timeout
         reserved: set[str] = set()  # runs leave these workers' next free slot alone
         try:
@@ -283,6 +286,14 @@ class KernelService:
                 f"{suggestion(worker, names)} There are: {', '.join(names) or 'none'}."
             )
         return found
+
+    def _refuse_plain(self) -> None:
+        if self._host.backend.address.startswith("tcp://"):
+            raise ClusterError(
+                f"Cluster {self._host.plan.name!r} takes no kernels: its scheduler, "
+                f"{self._host.backend.address}, speaks without encryption, so others could read "
+                "and sign a notebook's messages. Start it with tls://."
+            )
 
     def _no_seat(self, known: list[WorkerFacts]) -> ClusterError:
         busy = self._host.occupants()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import secrets
+import shutil
 import signal
 import tempfile
 import time
@@ -20,6 +22,7 @@ from lepton_jlab.kernels.wire import Parts, Wire
 
 _AGAIN = 0.5  # seconds between two tries to reach a host whose connection broke
 _HEARD = 1.5  # seconds in which front ends show last words, before the kernel counts as dead
+_DIED = "KernelDied"  # what a cell shows as the name of its error
 LOST = 1  # the exit status of a kernel that could say none itself
 
 
@@ -51,6 +54,7 @@ class Tunnel:
         self._key, self._scheme = key, scheme
         self._seat = secrets.token_hex(8)
         self._folder = Path(tempfile.mkdtemp(prefix="lepton-k-"))
+        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
         self._front = Front(self._folder, key, scheme, self._forward)
         self._wire: Wire | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -76,11 +80,24 @@ class Tunnel:
             No worker is free, or the kernel did not start.
         """
         self._front.bind()
+        self._front.pause()
+        try:
+            await self._begin(env, cwd)
+        except BaseException as error:
+            await self._front.bury(_DIED, self.reason or str(error))
+            raise
+        notice = f"This is a new kernel, on {self.where}: {self.reason}." if self.reason else None
+        self._expected = False
+        self.status, self.reason = None, ""
+        self._ended.clear()
+        await self._front.revive(notice)
+
+    async def _begin(self, env: Mapping[str, str], cwd: str | None) -> None:
+        """Have the seat, and a kernel on it."""
         if self._wire is None:
             await self._take_seat()
         assert self._wire is not None
         self._up = asyncio.get_running_loop().create_future()
-        notice = f"This is a new kernel, on {self.where}: {self.reason}." if self.reason else None
         self._wire.tell(
             type="launch",
             env=dict(env),
@@ -92,10 +109,6 @@ class Tunnel:
             await self._up
         finally:
             self._up = None
-        self._expected = False
-        self.status, self.reason = None, ""
-        self._ended.clear()
-        await self._front.revive(notice)
 
     def signal(self, number: int) -> None:
         """Send a signal to the kernel; to one that cannot be reached it makes no difference."""
@@ -118,6 +131,8 @@ class Tunnel:
 
     async def leave(self) -> None:
         """Give the seat back, with what runs on it."""
+        if self._left:
+            return
         wire, self._wire, self._left = self._wire, None, True
         if wire is not None:
             wire.tell(type="leave")
@@ -209,7 +224,7 @@ class Tunnel:
             self._front.pause()
         else:
             waited_for = self._front.busy
-            await self._front.bury("KernelDied", reason)
+            await self._front.bury(_DIED, reason)
             if waited_for:
                 await asyncio.sleep(_HEARD)
         self._die(status, self.reason)

@@ -93,6 +93,9 @@ def test_runs_work_there_and_stopping_leaves_it_running(protocol, tmp_path):
             check_runs("theirs", tmp_path)
             with pytest.raises(ClusterError, match="somebody else's cluster"):
                 adopted.scale(3)
+            if protocol == "tcp":
+                with pytest.raises(ClusterError, match=r"takes no kernels.*without encryption"):
+                    adopted.offer_kernel()
         finally:
             adopted.stop(force=True)
         assert "theirs" not in connection.names()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import psutil
 import pytest
 from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
 
 import lepton_jlab as lepton
 
@@ -87,3 +91,39 @@ def worker_processes(cluster: lepton.Cluster) -> list[psutil.Process]:
     """Return the processes of a local cluster's workers, oldest first."""
     children = psutil.Process(cluster.file["pid"]).children(recursive=True)
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def execute(kernel: str, folder: Path, cells: tuple[str, ...]) -> nbformat.NotebookNode:
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    client = NotebookClient(
+        book, kernel_name=kernel, timeout=60, resources={"metadata": {"path": str(folder)}}
+    )
+    return client.execute()
+
+
+def outputs(book: nbformat.NotebookNode) -> list[Any]:
+    """Return what cells show, without what differs from one execution to the next."""
+    shown = []
+    for cell in book.cells:
+        for output in cell.outputs:
+            data = dict(output.get("data", {}))
+            data.pop("application/vnd.jupyter.widget-view+json", None)
+            text = output.get("text", "")
+            shown.append((output.output_type, data, "" if "time:" in text else text))
+    return shown
+
+
+def ending(kernel: Kernel, end: Any) -> tuple[str, str, float]:
+    """Let something end while a cell runs; return what the cell shows, and s until then."""
+    begun: list[float] = []
+
+    def act() -> None:
+        begun.append(time.monotonic())
+        end()
+
+    timer = threading.Timer(0.5, act)
+    timer.start()
+    status, text = kernel.run("import time; time.sleep(60)")
+    timer.join()
+    return status, text, time.monotonic() - begun[0]

@@ -6,22 +6,30 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import nbformat
 import psutil
 import pytest
 from conditions import wait_gone, wait_until
-from kernels.conftest import Kernel, start_kernel, worker_processes
-from nbclient import NotebookClient
+from kernels.conftest import ending, execute, outputs, start_kernel, worker_processes
 from nbclient.exceptions import CellExecutionError
 
 import lepton_jlab as lepton
 from lepton_jlab.errors import ClusterError, NotFoundError
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def brief(offered: lepton.Cluster) -> Iterator[lepton.Cluster]:
+    """A cluster of one worker, for tests that end it."""
+    cluster = lepton.start_cluster("brief", workers=1, threads=1, kernel=True)
+    lepton.use_cluster(offered.name)
+    yield cluster
+    if cluster.name in {one.name for one in lepton.clusters()}:
+        cluster.stop(force=True)
+
 
 CELLS = (
     "import sys, pandas, mine\nprint(mine.WORD); print('aside', file=sys.stderr)\n1 + 1",
@@ -32,27 +40,6 @@ CELLS = (
     "import ipywidgets\nslider = ipywidgets.IntSlider(value=3)\nslider",
     "from pathlib import Path\nPath('written.txt').write_text('here')",
 )
-
-
-def execute(kernel: str, folder: Path, cells: tuple[str, ...]) -> nbformat.NotebookNode:
-    book = nbformat.v4.new_notebook()
-    book.cells = [nbformat.v4.new_code_cell(source) for source in cells]
-    client = NotebookClient(
-        book, kernel_name=kernel, timeout=60, resources={"metadata": {"path": str(folder)}}
-    )
-    return client.execute()
-
-
-def outputs(book: nbformat.NotebookNode) -> list[Any]:
-    """Return what cells show, without what differs from one execution to the next."""
-    shown = []
-    for cell in book.cells:
-        for output in cell.outputs:
-            data = dict(output.get("data", {}))
-            data.pop("application/vnd.jupyter.widget-view+json", None)
-            text = output.get("text", "")
-            shown.append((output.output_type, data, "" if "time:" in text else text))
-    return shown
 
 
 def test_a_notebook_shows_what_it_shows_on_a_local_kernel(offered, tmp_path):
@@ -125,18 +112,11 @@ def test_a_restart_gives_a_new_process_on_the_same_worker(kernel, now):
     wait_gone([int(before[0])])
 
 
-def test_the_kernel_finds_its_own_cluster_among_others(offered, kernel):
-    other = lepton.start_cluster("other", workers=1, threads=1)
-    try:
-        status, text = kernel.run("%load_ext lepton_jlab\n%lepton cluster info")
-        assert (status, text.split(":")[0]) == ("ok", "cluster local")
-        done = kernel.run("run = lepton.submit('print(1)')", 30)[0]
-        assert done == "error"  # `lepton` is not there by itself
-        code = "import lepton_jlab as lepton; run = lepton.submit('x = 6 * 7', pull=['x']).wait(30)"
-        assert kernel.run(f"{code}; print(run.values['x'], run.cluster)")[1] == "42 local\n"
-    finally:
-        other.stop(force=True)
-        lepton.use_cluster(offered.name)
+def test_the_kernel_finds_its_own_cluster_among_others(offered, brief, kernel):
+    status, text = kernel.run("%load_ext lepton_jlab\n%lepton cluster info")
+    assert (status, text.split(":")[0]) == ("ok", "cluster local")
+    code = "import lepton_jlab as lepton; run = lepton.submit('x = 6 * 7', pull=['x']).wait(30)"
+    assert kernel.run(f"{code}; print(run.values['x'], run.cluster)")[1] == "42 local\n"
 
 
 def test_a_crash_is_named_where_it_happened(kernel):
@@ -177,73 +157,49 @@ def test_words_for_what_cannot_be(offered):
         offered.offer_kernel("0", remove=True)
 
 
-def test_the_end_of_the_worker_and_of_the_cluster_are_told(brief_patience, tmp_path):
-    cluster = lepton.start_cluster("brief", workers=1, threads=1, kernel=True)
-    try:
-        kernel = start_kernel("lepton-brief", tmp_path)
-        ended = ending(kernel, lambda: worker_processes(cluster)[-1].send_signal(signal.SIGKILL))
-        assert ended[:2] == (
-            "error",
-            "KernelDied: worker 0 of cluster 'brief' died (signal 9, killed)",
-        )
-        assert ended[2] < 5
-        wait_until(lambda: not kernel.manager.is_alive())
+def test_nbclient_reports_the_worker_not_just_a_dead_kernel(brief, tmp_path):
+    begun = tmp_path / "begun"
+    killer = threading.Thread(
+        target=lambda: wait_until(begun.exists) and worker_processes(brief)[-1].kill()
+    )
+    killer.start()
+    code = f"import time; open({str(begun)!r}, 'w').close(); time.sleep(60)"
+    with pytest.raises(CellExecutionError, match="worker 0 of cluster 'brief' died"):
+        execute("lepton-brief", tmp_path, (code, "print('never')"))
+    killer.join()
+
+
+def test_the_end_of_the_worker_and_of_the_cluster_are_told(brief, tmp_path):
+    kernel = start_kernel("lepton-brief", tmp_path)
+    ended = ending(kernel, lambda: worker_processes(brief)[-1].send_signal(signal.SIGKILL))
+    assert ended[:2] == (
+        "error",
+        "KernelDied: worker 0 of cluster 'brief' died (signal 9, killed)",
+    )
+    assert ended[2] < 5
+    wait_until(lambda: not kernel.manager.is_alive())
+    kernel.manager.restart_kernel(now=True)
+    kernel.client.wait_for_ready(timeout=30)
+    assert "worker 0 of cluster 'brief' died (signal 9" in kernel.run("1")[1]
+    ended = ending(kernel, lambda: brief.stop(force=True))
+    assert ended[:2] == ("error", "KernelDied: cluster 'brief' was stopped")
+    assert ended[2] < 5
+    wait_until(lambda: not kernel.manager.is_alive())
+    assert "cluster 'brief' was stopped" in kernel.run("1")[1]  # asked later, still told
+    with pytest.raises(NotFoundError, match="No cluster named 'brief'"):
         kernel.manager.restart_kernel(now=True)
-        kernel.client.wait_for_ready(timeout=30)
-        assert "worker 0 of cluster 'brief' died (signal 9" in kernel.run("1")[1]
-        ended = ending(kernel, lambda: cluster.stop(force=True))
-        assert ended[:2] == ("error", "KernelDied: cluster 'brief' was stopped")
-        assert ended[2] < 5
-        wait_until(lambda: not kernel.manager.is_alive())
-        assert "cluster 'brief' was stopped" in kernel.run("1")[1]  # asked later, still told
-        with pytest.raises(NotFoundError, match="No cluster named 'brief'"):
-            kernel.manager.restart_kernel(now=True)
-        kernel.close()
-    finally:
-        if cluster.name in {one.name for one in lepton.clusters()}:
-            cluster.stop(force=True)
-
-
-def ending(kernel: Kernel, end: Any) -> tuple[str, str, float]:
-    """Let something end while a cell runs; return what the cell shows, and s until then."""
-    begun: list[float] = []
-
-    def act() -> None:
-        begun.append(time.monotonic())
-        end()
-
-    timer = threading.Timer(0.5, act)
-    timer.start()
-    status, text = kernel.run("import time; time.sleep(60)")
-    timer.join()
-    return status, text, time.monotonic() - begun[0]
-
-
-def test_nbclient_reports_the_worker_not_just_a_dead_kernel(brief_patience, tmp_path):
-    cluster = lepton.start_cluster("brief", workers=1, threads=1, kernel=True)
-    try:
-        begun = tmp_path / "begun"
-        killer = threading.Thread(
-            target=lambda: wait_until(begun.exists) and worker_processes(cluster)[-1].kill()
-        )
-        killer.start()
-        code = f"import time; open({str(begun)!r}, 'w').close(); time.sleep(60)"
-        with pytest.raises(CellExecutionError, match="worker 0 of cluster 'brief' died"):
-            execute("lepton-brief", tmp_path, (code, "print('never')"))
-        killer.join()
-    finally:
-        cluster.stop(force=True)
+    kernel.close()
 
 
 def test_an_idle_kernel_ends_with_its_idle_cluster_and_a_busy_one_keeps_it(
     brief_patience, tmp_path
 ):
-    cluster = lepton.start_cluster("brief", workers=1, threads=1, idle_timeout=3, kernel=True)
-    kernel = start_kernel("lepton-brief", tmp_path)
+    cluster = lepton.start_cluster("idle", workers=1, threads=1, idle_timeout=2, kernel=True)
+    kernel = start_kernel("lepton-idle", tmp_path)
     try:
-        assert kernel.run("import time; time.sleep(6); print('done')") == ("ok", "done\n")
+        assert kernel.run("import time; time.sleep(4); print('done')") == ("ok", "done\n")
         wait_gone([cluster.file["pid"]], 20)
-        assert "'brief' stopped itself after 3 s without use" in kernel.run("1")[1]
+        assert "'idle' stopped itself after 2 s without use" in kernel.run("1")[1]
     finally:
         kernel.close()
 
