@@ -124,6 +124,23 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
     context.close()
 
 
+@pytest.fixture(scope="session")
+def shapes() -> Any:
+    """``shapes``: a kept model that tells three classes of images (8, 8, 1) apart."""
+    import keras
+    import numpy as np
+
+    import lepton_jlab as lepton
+
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    return lepton.save_model(
+        keras.Sequential([keras.layers.Input((8, 8, 1)), *layers]),
+        "shapes",
+        samples=np.zeros((4, 8, 8, 1), "float32"),
+        classes=["round", "square", "flat"],
+    )
+
+
 def _answers(url: str) -> bool:
     try:
         return bool(urllib.request.urlopen(url, timeout=5).status == 200)
