@@ -29,7 +29,7 @@ export interface ICluster {
   host_pid: number;
   connection_file: string;
   idle_timeout: number;
-  state: 'running' | 'starting' | 'unreachable';
+  state: 'running' | 'starting' | 'stale' | 'unreachable';
 }
 
 export interface IClusterPlan {

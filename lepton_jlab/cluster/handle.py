@@ -6,15 +6,13 @@ import html
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.channel import Channel, security_of
 from lepton_jlab.cluster.plan import Plan, make_plan, parse_span
 from lepton_jlab.cluster.start import log_of, start_host
-from lepton_jlab.errors import ClusterError, LeptonError, NotFoundError
+from lepton_jlab.errors import ClusterError, NotFoundError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 OWN_CLUSTER = "LEPTON_CLUSTER"  # names, in a kernel on a worker, that worker's cluster
 _in_use: str | None = None
 _open: dict[str, Cluster] = {}
-# What `overview` has asked last, and when, by cluster.
-_questions: dict[str, tuple[Future[Any], float]] = {}
 
 
 class Cluster:
@@ -215,52 +211,6 @@ def start_cluster(
 def clusters() -> list[Cluster]:
     """Return the clusters that run on this machine, oldest first; dead hosts' files are cleared."""
     return [_handle(info) for info in connection.living() if info["state"] == "running"]
-
-
-def overview(timeout: float = 2.0) -> list[dict[str, Any]]:
-    """Return the `info` of every cluster of this machine, oldest first, also of those that hang.
-
-    Each has a ``state`` besides: ``running``, ``starting``, or ``unreachable`` when its host lives
-    and has not answered in `timeout` seconds; of the last two only what their file says is known.
-    """
-    questions = [(file, _ask_info(file)) for file in connection.living()]
-    found = []
-    for file, question in questions:
-        state = "starting" if file["state"] == "starting" else "unreachable"
-        info: dict[str, Any] = {
-            "name": file["name"],
-            "engine": file.get("engine", file["plan"]["engine"]),
-            "address": file.get("address"),
-            "workers": [],
-            "host_pid": file["pid"],
-            "connection_file": str(connection.path_of(file["name"])),
-            "idle_timeout": file["idle_timeout"],
-        }
-        if question is not None:
-            answer, asked = question
-            with suppress(LeptonError, TimeoutError, CancelledError):
-                info = answer.result(max(0.0, asked + timeout - time.monotonic()))
-                state = "running"
-        if connection.process_lives(file["pid"], file["created"]):
-            found.append({**info, "state": state})
-    return found
-
-
-def _ask_info(file: dict[str, Any]) -> tuple[Future[Any], float] | None:
-    """Ask a cluster for its `info`; return the question and when it was asked.
-
-    A host that hangs is asked once: whoever looks later is not held up by it.
-    """
-    if file["state"] != "running":
-        return None
-    question = _questions.get(file["name"])
-    if question is None or question[0].done():
-        try:
-            question = _handle(file).channel.ask("info"), time.monotonic()
-        except ClusterError:  # it has ended just now
-            return None
-        _questions[file["name"]] = question
-    return question
 
 
 def get_cluster(name: str | None = None) -> Cluster:

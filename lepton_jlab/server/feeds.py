@@ -212,10 +212,11 @@ def make(topic: str, hub: Hub) -> Feed:
         return Runs(hub)
     if topic.startswith("run/"):
         return OneRun(topic, hub)
-    read, interval = {
-        "clusters": (clusters.list_all, 1.0),
+    polled: dict[str, tuple[Callable[..., dict[str, Any]], float | None]] = {
+        "clusters": (partial(clusters.list_all, patience=None), 1.0),  # nobody waits for it
         "tasks": (about.tasks, None),
         "models": (models.list_all, 3.0),
         "endpoints": (models.endpoints, 3.0),
-    }[topic]
+    }
+    read, interval = polled[topic]
     return Polled(topic, hub, partial(read, hub.lab), interval)

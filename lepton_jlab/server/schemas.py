@@ -139,7 +139,7 @@ COMPONENTS: dict[str, Schema] = {
             ),
             "host_pid": whole(),
             "idle_timeout": NUMBER,
-            "state": text(enum=["running", "starting", "unreachable"]),
+            "state": text(enum=["running", "starting", "stale", "unreachable"]),
         },
         {"wanted": whole(0), "adapt": maybe(listed(whole(0)))},
     ),

@@ -29,7 +29,7 @@ def test_each_topic_begins_with_its_whole_state(server: Server, page: Page):
     while len(found) < 4:
         message = page.next()
         found.setdefault(message["topic"], message["data"])
-    assert found["clusters"] == server.get("clusters")
+    assert wait_until(lambda: found["clusters"] == server.get("clusters"))
     assert found["runs"]["full"] is True
     assert found["runs"]["counts"] == server.get("runs")["counts"]
     assert found["resources"]["history"]["series"]["host.cpu"]

@@ -62,8 +62,8 @@ def test_other_requests_go_on_while_a_scheduler_hangs(server: Server, hung, page
     page.until("resources", lambda data: "sample" in data)
     page.until("resources", lambda data: "sample" in data)
     assert not hanging.answers  # all that happened while this one waits
-    listed = {c["name"]: c["state"] for c in server.get("clusters")["clusters"]}
-    assert listed["hung"] == "unreachable"
+    wait_until(lambda: server.get("clusters/hung")["state"] == "unreachable")
+    assert len(server.get("clusters/hung")["workers"]) == 1  # as it was known last
     page.subscribe("clusters")
     page.until("clusters", lambda d: any(c["state"] == "unreachable" for c in d["clusters"]))
     assert not hanging.answers
@@ -84,10 +84,26 @@ def test_calls_to_one_cluster_do_not_use_up_the_threads_of_others(server: Server
 
 
 def test_a_host_that_was_found_hanging_is_not_waited_for_again(server: Server, hung):
-    server.get("clusters")
+    wait_until(lambda: server.get("clusters/hung")["state"] == "unreachable")
     hanging = Hanging(server, "GET", "clusters", None, 8)  # as many as the pool has threads
     assert server.get("clusters/hung")["state"] == "unreachable"
     assert hanging.wait() == [200] * 8
+
+
+def test_the_first_look_at_a_host_that_hangs_does_not_wait_until_that_is_sure(
+    server: Server, hung, tmp_path
+):
+    from .conftest import start_server
+
+    for other in start_server(tmp_path, {}):
+        # It takes 2 s to call a host unreachable: an answer that does not has not waited for them.
+        (first,) = other.get("clusters")["clusters"]
+        assert first["state"] == "stale"
+        assert (first["name"], first["workers"]) == ("hung", [])  # what its file says
+        wait_until(lambda other=other: other.get("clusters/hung")["state"] == "unreachable")
+        os.kill(hung.file["pid"], signal.SIGCONT)
+        wait_until(lambda other=other: other.get("clusters/hung")["state"] == "running")
+        assert len(other.get("clusters/hung")["workers"]) == 1
 
 
 def test_the_server_ends_while_calls_hang(server: Server, hung, tmp_path):

@@ -197,7 +197,14 @@ function facts(cluster: ICluster, trans: ITrans): string {
 }
 
 function stateText(cluster: ICluster, trans: ITrans): string {
-  return cluster.state === 'starting' ? trans.__('starting') : trans.__('does not answer');
+  switch (cluster.state) {
+    case 'starting':
+      return trans.__('starting');
+    case 'stale':
+      return trans.__('asked, no answer yet');
+    default:
+      return trans.__('does not answer');
+  }
 }
 
 /** What is lost with a cluster: the runs that are on it or wait for it. */

@@ -7,19 +7,21 @@ from typing import Any
 from lepton_jlab.server.lab import Lab
 from lepton_jlab.server.tasks import Task
 
+PATIENCE = 0.04  # seconds; what has not answered by then is told as it was known last
 
-def list_all(_lab: Lab) -> dict[str, Any]:
+
+def list_all(_lab: Lab, patience: float | None = PATIENCE) -> dict[str, Any]:
     """Return all clusters, also those that start or hang."""
     from lepton_jlab.cluster import overview
 
-    return {"clusters": overview()}
+    return {"clusters": overview(patience=patience)}
 
 
 def show(_lab: Lab, name: str) -> dict[str, Any]:
     """Return one cluster."""
     from lepton_jlab.cluster import connection, overview
 
-    for one in overview():
+    for one in overview(patience=PATIENCE):
         if one["name"] == name:
             return one
     raise connection.not_found(name)
