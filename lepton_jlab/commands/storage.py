@@ -40,7 +40,7 @@ def snapshot(args: Namespace, context: Context) -> Result:
     if args.private and args.shared:
         raise UsageError("data snapshot: give either --private or --shared.")
     chosen = True if args.private else False if args.shared else None
-    made = snapshot(args.path, args.name, private=chosen)
+    made = snapshot(args.path, args.name, private=chosen, progress=_progress(context.progress))
     made["sizes"] = sizes(args.path)
     lines = [
         f"Version {made['name']!r}: {made['files']:,} files, {words.size(made['stored_bytes'])}; "
@@ -152,11 +152,11 @@ def diff(args: Namespace, _context: Context) -> Result:
 
 
 @action("data restore")
-def restore(args: Namespace, _context: Context) -> Result:
+def restore(args: Namespace, context: Context) -> Result:
     """Bring a version back."""
     from lepton_jlab.data.storage import restore
 
-    done = restore(args.path, args.name, force=args.force)
+    done = restore(args.path, args.name, force=args.force, progress=_progress(context.progress))
     lost = f"; {done['lost']:,} files of the former state are gone" if done["lost"] else ""
     return _told(done, [f"{args.path} is as it was in {args.name!r}{lost}."])
 

@@ -15,6 +15,20 @@ def import_dataset(progress: Progress, **arguments: Any) -> dict[str, Any]:
     return import_dataset(**arguments, progress=progress).info()
 
 
+def snapshot(progress: Progress, path: str, name: str) -> dict[str, Any]:
+    """Keep a dataset as it is and return the version."""
+    from lepton_jlab.data.storage import snapshot
+
+    return snapshot(path, name, progress=progress)
+
+
+def restore(progress: Progress, path: str, name: str, force: bool) -> dict[str, Any]:
+    """Bring a version back and return what was done."""
+    from lepton_jlab.data.storage import restore
+
+    return restore(path, name, force=force, progress=progress)
+
+
 def verify(progress: Progress, path: str) -> dict[str, Any]:
     """Check a dataset and return what was found."""
     from lepton_jlab.data.storage import verify

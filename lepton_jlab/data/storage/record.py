@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lepton_jlab.data.parallel import Progress, silent
 from lepton_jlab.data.storage.blobs import Blobs, digest_of, identity, sealed
 from lepton_jlab.data.storage.files import files_of
 from lepton_jlab.data.storage.place import Place, find_version, version_names
+from lepton_jlab.data.storage.working import by_threads
 from lepton_jlab.errors import DataError, NotFoundError
 
 RECORD = "version.json"
@@ -76,7 +77,9 @@ def records(place: Place) -> list[Record]:
     return sorted(found, key=lambda record: (record.created, record.name))
 
 
-def digests(place: Place, folder: Path | None = None) -> dict[str, str]:
+def digests(
+    place: Place, folder: Path | None = None, progress: Progress = silent
+) -> dict[str, str]:
     """Return the SHA-256 of each file of a dataset as it is now, by key.
 
     A shared chunk that is under seal is not read.
@@ -91,6 +94,5 @@ def digests(place: Place, folder: Path | None = None) -> dict[str, str]:
         is_known = shared is not None and sealed(status, shared)
         return key, shared if shared is not None and is_known else digest_of(file)
 
-    entries: Iterator[tuple[str, Path]] = ((key, Path(e.path)) for key, e in files_of(folder))
-    with ThreadPoolExecutor(thread_name_prefix="lepton-digest") as pool:
-        return dict(pool.map(one, entries))
+    entries = [(key, Path(e.path)) for key, e in files_of(folder)]
+    return dict(by_threads(one, entries, progress, f"looking at {place.dataset.name}"))

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from lepton_jlab.data.parallel import Progress, silent
 from lepton_jlab.data.renaming import replace_folder
 from lepton_jlab.data.storage.blobs import digest_of, sealed
 from lepton_jlab.data.storage.cloning import copy
@@ -20,7 +21,13 @@ from lepton_jlab.data.storage.workspace import Workspace
 from lepton_jlab.errors import DataError
 
 
-def restore(path: str | os.PathLike[str], name: str, *, force: bool = False) -> dict[str, Any]:
+def restore(
+    path: str | os.PathLike[str],
+    name: str,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Make a dataset what it was in a version, in one step.
 
     Parameters
@@ -31,6 +38,8 @@ def restore(path: str | os.PathLike[str], name: str, *, force: bool = False) -> 
         Of the version.
     force
         Do it although the present state is in no version, and is lost.
+    progress
+        Called with (done, in all, what is being done) after each file.
 
     Returns
     -------
@@ -47,7 +56,8 @@ def restore(path: str | os.PathLike[str], name: str, *, force: bool = False) -> 
     """
     place = place_of(path)
     record = read_record(place, name)
-    lost = _unsaved(place)
+    report = progress or silent
+    lost = _unsaved(place, report)
     if lost and not force:
         raise DataError(
             f"{place.dataset.name} has {len(lost)} files that are in no version, such as {lost[0]}."
@@ -58,27 +68,28 @@ def restore(path: str | os.PathLike[str], name: str, *, force: bool = False) -> 
     kept = "the dataset is as it was"
     with explained(doing, place.store.parent, kept), Workspace(place.store) as work:
         new = work.folder / "restored"
-        _rebuild(place, record, new, keeps_private(place, work.folder, record))
+        _rebuild(place, record, new, keeps_private(place, work.folder, record), report)
         shutil.copystat(place.dataset, new)
         _take_place(new, place.dataset)
     collect_store(place.store)
     return {"name": name, "files": len(record.files), "lost": len(lost)}
 
 
-def _unsaved(place: Place) -> list[str]:
+def _unsaved(place: Place, progress: Progress) -> list[str]:
     """Return the keys of files of the present state that are in no version at that key."""
     kept = [record.files for record in records(place)]
-    now = digests(place)
+    now = digests(place, progress=progress)
     if any(dict(files) == now for files in kept):
         return []
     unsaved = [key for key, digest in now.items() if all(f.get(key) != digest for f in kept)]
     return unsaved or ["the whole of it"]
 
 
-def _rebuild(place: Place, record: Record, new: Path, private: bool) -> None:
+def _rebuild(place: Place, record: Record, new: Path, private: bool, progress: Progress) -> None:
     """Make in `new` the dataset of a version, of which each file is as it was recorded."""
     source = find_version(place, record.name) / place.dataset.name
-    for key, digest in record.files.items():
+    for done, (key, digest) in enumerate(record.files.items()):
+        progress(done, len(record.files), f"restoring {place.dataset.name}")
         file, target = source / key, new / key
         target.parent.mkdir(parents=True, exist_ok=True)
         if not is_document(key) and not private and linked(file, target):

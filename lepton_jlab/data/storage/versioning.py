@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lepton_jlab.data.parallel import Progress, silent
 from lepton_jlab.data.storage.collecting import collect_store
 from lepton_jlab.data.storage.faults import explained
 from lepton_jlab.data.storage.files import files_of, is_document
@@ -17,6 +17,7 @@ from lepton_jlab.data.storage.keeping import Keeping, keep_document
 from lepton_jlab.data.storage.place import Place, find_version, place_of
 from lepton_jlab.data.storage.protection import keeps_private, stops_writers
 from lepton_jlab.data.storage.record import Record, records
+from lepton_jlab.data.storage.working import by_threads
 from lepton_jlab.data.storage.workspace import Workspace
 from lepton_jlab.errors import DataError
 
@@ -24,7 +25,11 @@ _TRIES = 3
 
 
 def snapshot(
-    path: str | os.PathLike[str], name: str, *, private: bool | None = None
+    path: str | os.PathLike[str],
+    name: str,
+    *,
+    private: bool | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Keep a dataset as it is now under a name.
 
@@ -42,6 +47,8 @@ def snapshot(
         files in place (zarrs, fsspec) may write as root too. False shares its files with the
         version by hard links. None is as with the last version; with the first, True where copies
         cost nothing (XFS, Btrfs) or read-only files do not stop your programs (root), else False.
+    progress
+        Called with (done, in all, what is being done) after each chunk.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def snapshot(
         if private is None:
             private = keeps_private(place, work.folder, next(reversed(records(place)), None))
         protected = stops_writers(work.folder)
-        keeping, made = _build(place, work, private)
+        keeping, made = _build(place, work, private, progress or silent)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = Record(name, now, keeping.private, made, keeping.tally.note)
         record.write(work.folder / "version")
@@ -153,13 +160,15 @@ def _move(made: Path, folder: Path) -> None:
         return
 
 
-def _build(place: Place, work: Workspace, private: bool) -> tuple[Keeping, dict[str, str]]:
+def _build(
+    place: Place, work: Workspace, private: bool, progress: Progress
+) -> tuple[Keeping, dict[str, str]]:
     """Write a version into the workspace; return the SHA-256 of its files by key."""
     keeping = Keeping(place, work, private)
     for _ in range(_TRIES):
         target = work.folder / "version" / place.dataset.name
         try:
-            return keeping, _fill(place, keeping, target)
+            return keeping, _fill(place, keeping, target, progress)
         except FileNotFoundError:  # another program removed a chunk between listing and reading
             shutil.rmtree(work.folder / "version")
     raise DataError(
@@ -167,7 +176,7 @@ def _build(place: Place, work: Workspace, private: bool) -> tuple[Keeping, dict[
     )
 
 
-def _fill(place: Place, keeping: Keeping, target: Path) -> dict[str, str]:
+def _fill(place: Place, keeping: Keeping, target: Path, progress: Progress) -> dict[str, str]:
     made: dict[str, str] = {}
     target.mkdir(parents=True)
     folders = {target}
@@ -185,6 +194,5 @@ def _fill(place: Place, keeping: Keeping, target: Path) -> dict[str, str]:
             made[key] = keep_document(Path(entry.path), target / key)
         else:
             chunks.append(key)
-    with ThreadPoolExecutor(thread_name_prefix="lepton-snapshot") as pool:
-        made.update(pool.map(one, chunks))
+    made.update(by_threads(one, chunks, progress, f"keeping {place.dataset.name}"))
     return made

@@ -75,26 +75,20 @@ def import_(lab: Lab, source: str, path: str, **options: Any) -> Task:
 
 def snapshot(lab: Lab, path: str, name: str) -> Task:
     """Keep a dataset as it is."""
-    place = _folder(lab, path)
+    arguments = {"path": str(_folder(lab, path)), "name": name}
 
     def work(task: Task) -> Any:
-        from lepton_jlab.data.storage import snapshot
-
-        task.report("writing the version")
-        return snapshot(place, name)
+        return task.apart(f"{_WORKS}:snapshot", arguments)
 
     return lab.tasks.start("data snapshot", f"Keep {path} as {name}", work)
 
 
 def restore(lab: Lab, path: str, name: str, force: bool = False) -> Task:
     """Bring a version back."""
-    place = _folder(lab, path)
+    arguments = {"path": str(_folder(lab, path)), "name": name, "force": force}
 
     def work(task: Task) -> Any:
-        from lepton_jlab.data.storage import restore
-
-        task.report("restoring the version")
-        return restore(place, name, force=force)
+        return task.apart(f"{_WORKS}:restore", arguments)
 
     return lab.tasks.start("data restore", f"Restore {name} of {path}", work)
 

@@ -86,6 +86,32 @@ def test_restoring_brings_everything_back(dataset: Path) -> None:
     assert verify(dataset).findings == []
 
 
+def test_keeping_and_restoring_tell_how_far_they_are_and_can_be_stopped(dataset: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    snapshot(dataset, "first", progress=lambda *how: told.append(how))
+    assert told == [(n + 1, 22, "keeping a.zarr") for n in range(22)]
+    zarr.open_group(str(dataset), mode="r+")["y"][0] = 3
+    before = everything(dataset.parent)
+
+    def stop(done: int, total: int, text: str) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    for work in (
+        lambda: snapshot(dataset, "second", progress=stop),
+        lambda: restore(dataset, "first", force=True, progress=stop),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert everything(dataset.parent) == before
+    told.clear()
+    restore(dataset, "first", force=True, progress=lambda *how: told.append(how))
+    assert {(total, text) for _, total, text in told} == {
+        (25, "looking at a.zarr"),
+        (25, "restoring a.zarr"),
+    }
+
+
 def test_restoring_does_not_give_up_what_no_version_has(dataset: Path) -> None:
     snapshot(dataset, "v1", private=False)
     correct(dataset)
