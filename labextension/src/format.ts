@@ -1,20 +1,133 @@
-/** Numbers, sizes and times as people read them. */
+/** How sizes, durations, numbers and times are written; as lepton_jlab/runs/words.py writes them. */
 
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-
-/** `1.2 GB`; three figures at most. */
+/** 47 040 080 → "47.0 MB". */
 export function bytes(count: number | null | undefined): string {
-  if (count === null || count === undefined || !isFinite(count)) {
+  if (count === null || count === undefined || !Number.isFinite(count)) {
     return '–';
   }
-  let value = Math.abs(count);
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
+  if (Math.abs(count) < 999.5) {
+    return `${Math.round(count)} B`;
   }
-  const digits = unit === 0 || value >= 99.5 || Number.isInteger(value) ? 0 : value >= 9.95 ? 1 : 2;
-  return `${count < 0 ? '−' : ''}${value.toFixed(digits)} ${UNITS[unit]}`;
+  let amount = count;
+  for (const unit of ['kB', 'MB', 'GB', 'TB']) {
+    amount /= 1000;
+    if (Math.abs(amount) < 999.95 || unit === 'TB') {
+      return `${amount.toFixed(1)} ${unit}`;
+    }
+  }
+  return '';
+}
+
+/** 75 → "1 min 15 s", 60 → "1 min": the two units that matter. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) {
+    return '–';
+  }
+  const s = Math.max(seconds, 0);
+  if (s < 0.0995) {
+    return `${Math.round(s * 1000)} ms`;
+  }
+  if (s < 59.95) {
+    return `${s.toFixed(1)} s`;
+  }
+  const whole = Math.round(s);
+  if (whole < 3600) {
+    return two(Math.floor(whole / 60), 'min', whole % 60, 's');
+  }
+  const minutes = Math.round(s / 60);
+  return minutes < 48 * 60
+    ? two(Math.floor(minutes / 60), 'h', minutes % 60, 'min')
+    : two(Math.floor(minutes / 1440), 'd', Math.floor((minutes % 1440) / 60), 'h');
+}
+
+function two(amount: number, unit: string, rest: number, lesser: string): string {
+  const padded = lesser === 'h' ? String(rest) : digits(rest);
+  return rest ? `${amount} ${unit} ${padded} ${lesser}` : `${amount} ${unit}`;
+}
+
+function digits(n: number): string {
+  return String(n).padStart(2, '0');
+}
+
+/** A metric or a parameter with as many digits as a comparison needs. */
+export function number(value: unknown): string {
+  if (value === null || value === undefined) {
+    return '–';
+  }
+  if (typeof value === 'boolean') {
+    return value ? 'True' : 'False';
+  }
+  if (typeof value !== 'number') {
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  }
+  if (!Number.isFinite(value) || Number.isInteger(value)) {
+    return Math.abs(value) < 1e9 ? String(value) : value.toExponential(3);
+  }
+  const size = Math.abs(value);
+  return size >= 1e-4 && size < 1e6
+    ? String(Number(value.toPrecision(4)))
+    : tidy(value.toExponential(3));
+}
+
+/** The values of one column, all with as many decimals as the one that needs most. */
+export function numbers(values: readonly unknown[]): string[] {
+  const texts = values.map(number);
+  const isFloat = values.map(v => typeof v === 'number' && Number.isFinite(v));
+  const decimals = Math.max(
+    0,
+    ...texts.map((text, i) => (isFloat[i] ? (text.split('.')[1]?.length ?? 0) : 0))
+  );
+  if (decimals > 6 || texts.some((text, i) => isFloat[i] && text.includes('e'))) {
+    return texts;
+  }
+  const whole = values.every(v => typeof v !== 'number' || Number.isInteger(v));
+  return texts.map((text, i) =>
+    isFloat[i] && !whole ? (values[i] as number).toFixed(decimals) : text
+  );
+}
+
+function tidy(text: string): string {
+  return text.replace(/\.?0+e/, 'e').replace('e+', 'e');
+}
+
+/** A tick of an axis: short, no trailing zeros. */
+export function tick(value: number): string {
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-4 || size >= 1e6)) {
+    return tidy(value.toExponential(2));
+  }
+  return String(Number(value.toPrecision(6)));
+}
+
+/** 60000 → "60,000". */
+export function count(value: number | null | undefined): string {
+  return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en-US');
+}
+
+/** 0.341 → "34 %". */
+export function percent(share: number | null | undefined, decimals = 0): string {
+  return share === null || share === undefined || !Number.isFinite(share)
+    ? '–'
+    : `${(share * 100).toFixed(decimals)} %`;
+}
+
+/** "14:05:09", with the date unless it is today's. */
+export function moment(seconds: number | null | undefined, now = Date.now() / 1000): string {
+  if (seconds === null || seconds === undefined) {
+    return '–';
+  }
+  const there = new Date(seconds * 1000);
+  const time = [there.getHours(), there.getMinutes(), there.getSeconds()].map(digits).join(':');
+  if (there.toDateString() === new Date(now * 1000).toDateString()) {
+    return time;
+  }
+  const day = `${there.getFullYear()}-${digits(there.getMonth() + 1)}-${digits(there.getDate())}`;
+  return `${day} ${time.slice(0, 5)}`;
+}
+
+/** "3 × 64 × 64". */
+export function shape(sizes: readonly number[] | null | undefined): string {
+  return sizes?.length ? sizes.map(n => count(n)).join(' × ') : '–';
 }
 
 /** `1.2 MB/s`. */
@@ -27,30 +140,6 @@ export function roughRate(perSecond: number | null | undefined): string {
   return rate(perSecond).replace(/[.]\d+/, '');
 }
 
-/** `34 %`, or a dash. */
-export function percent(value: number | null | undefined): string {
-  return value === null || value === undefined ? '–' : `${value.toFixed(0)} %`;
-}
-
-/** A metric or parameter: four figures, no trail of zeros. */
-export function figure(value: unknown): string {
-  if (typeof value !== 'number') {
-    return value === null || value === undefined
-      ? '–'
-      : typeof value === 'object'
-        ? JSON.stringify(value)
-        : String(value);
-  }
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) {
-    return String(value);
-  }
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
-    return value.toExponential(2).replace(/\.?0+e/, 'e');
-  }
-  return String(Number(value.toPrecision(4)));
-}
-
 /** A metric in a column: as many decimals as its neighbours. */
 export function metric(value: number | null | undefined): string {
   if (value === null || value === undefined || !isFinite(value)) {
@@ -58,33 +147,8 @@ export function metric(value: number | null | undefined): string {
   }
   const size = Math.abs(value);
   return size !== 0 && (size < 1e-3 || size >= 1e5)
-    ? figure(value)
+    ? number(value)
     : value.toFixed(size < 10 ? 4 : size < 1000 ? 2 : 0);
-}
-
-/** `12,345`. */
-export function count(value: number | null | undefined): string {
-  return value === null || value === undefined ? '–' : value.toLocaleString('en-US');
-}
-
-/** How long: `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d`. */
-export function duration(seconds: number): string {
-  if (seconds < 9.95) {
-    return `${Math.max(0, seconds).toFixed(1)} s`;
-  }
-  const whole = Math.round(seconds);
-  if (whole < 60) {
-    return `${whole} s`;
-  }
-  const [minutes, rest] = [Math.floor(whole / 60), whole % 60];
-  if (minutes < 60) {
-    return rest ? `${minutes} min ${rest} s` : `${minutes} min`;
-  }
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) {
-    return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
-  }
-  return `${Math.floor(hours / 24)} d`;
 }
 
 /** How long, as a clock that does not jump in width: `0:42`, `1:02:03`. */
@@ -95,8 +159,7 @@ export function clock(seconds: number): string {
     Math.floor(whole / 60) % 60,
     whole % 60
   ];
-  const two = (value: number) => String(value).padStart(2, '0');
-  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+  return hours ? `${hours}:${digits(minutes)}:${digits(rest)}` : `${minutes}:${digits(rest)}`;
 }
 
 /** When: the time of today, else the day. */
@@ -111,6 +174,11 @@ export function when(t: number, now = Date.now() / 1000): string {
 /** `lr=0.01 units=64`. */
 export function params(values: Record<string, unknown>): string {
   return Object.entries(values)
-    .map(([name, value]) => `${name}=${figure(value)}`)
+    .map(([name, value]) => `${name}=${number(value)}`)
     .join(' ');
+}
+
+/** 34.1 → "34 %", of what is measured in percent. */
+export function points(value: number | null | undefined): string {
+  return percent(value === null || value === undefined ? value : value / 100);
 }

@@ -1,6 +1,6 @@
 /** The lab in a line, for the status bar. */
 import type { ITrans } from './context';
-import { bytes, percent } from './format';
+import { bytes, points } from './format';
 import type { Lab } from './model';
 
 export function summary(lab: Lab, trans: ITrans): string {
@@ -22,7 +22,7 @@ export function summary(lab: Lab, trans: ITrans): string {
   }
   const { latest } = lab.resources;
   if (latest) {
-    words.push(trans.__('CPU %1', percent(latest.host.cpu)), bytes(latest.host.memory[0]));
+    words.push(trans.__('CPU %1', points(latest.host.cpu)), bytes(latest.host.memory[0]));
   }
   return `Lepton: ${words.join(' · ')}`;
 }

@@ -97,7 +97,7 @@ it('shows what each worker does, without drawing it again', async () => {
   const sample = { t: 1, host, workers: { 'local/0': use(150) }, runs: {} };
   await lab.say('resources', { sample });
   expect(row.textContent).toContain('150 %');
-  expect(row.textContent).toContain('1 GB');
+  expect(row.textContent).toContain('1.0 GB');
   const bar = row.querySelector<HTMLElement>('[data-gauge=cpu] .lps-Gauge-bar > span')!;
   expect(bar.style.transform).toBe('scaleX(0.750)'); // of two threads
   await user.click(within(row as HTMLElement).getByRole('button', { name: 'r1' }));

@@ -54,6 +54,6 @@ it('sums up the lab for the status bar', async () => {
   await lab.say('runs', { runs: [], counts: { ...counts, running: 2, queued: 1 }, full: true });
   await lab.say('resources', { sample: { t: 5, host, workers: {}, runs: {} } });
   expect(summary(lab.lab, trans)).toBe(
-    'Lepton: no cluster · 2 running · 1 queued · CPU 34 % · 5.10 GB'
+    'Lepton: no cluster · 2 running · 1 queued · CPU 34 % · 5.1 GB'
   );
 });

@@ -1,5 +1,5 @@
 /** Axes of parallel coordinates: where values lie on them, and which rows brushes let through. */
-import { number } from '../pages/words';
+import { number } from '../format';
 
 export type Value = number | string | boolean | null | undefined;
 

@@ -2,7 +2,7 @@
 import * as React from 'react';
 import { useLepton } from '../context';
 import { Brush, IAxis, nudged, place, ticks, Value, valueAt } from './axes';
-import { number } from '../pages/words';
+import { number } from '../format';
 
 export interface IStrand {
   id: string;

@@ -1,6 +1,6 @@
 import * as React from 'react';
 import { useLepton, useStore } from '../context';
-import { duration } from '../format';
+import { clock } from '../format';
 import type { ITask } from '../types';
 import { IconButton } from './button';
 import { Failure } from './notice';
@@ -49,7 +49,7 @@ export function Tasks(props: {
 export function TaskRow(props: { task: ITask }): JSX.Element {
   const { api, lab, trans } = useLepton();
   const { task } = props;
-  const time = useClock(now => duration(now - task.started));
+  const time = useClock(now => clock(now - task.started));
   return (
     <div className="lps-Task" role="status" aria-label={task.title}>
       <Spinner />

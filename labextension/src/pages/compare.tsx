@@ -23,7 +23,7 @@ import {
   StateMark
 } from './parts';
 import { useSurroundings } from './surroundings';
-import { duration, number, numbers, tick } from './words';
+import { duration, number, numbers, tick } from '../format';
 
 const POINTS = 20_000; // of all curves together
 const ACTIVE = new Set(['queued', 'running']);

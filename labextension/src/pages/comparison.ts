@@ -2,7 +2,7 @@
 import { curveColour, CURVES, scaleColour } from '../charts/colours';
 import type { IComparison, IHistory, IRunSummary } from '../types';
 import { best, better, leading } from './metrics';
-import { number } from './words';
+import { number } from '../format';
 
 export interface ICompared {
   differing: string[];

@@ -6,7 +6,7 @@ import { useLepton } from '../context';
 import { Empty, Section } from './parts';
 import { families, family } from './metrics';
 import type { Steps } from './runfeed';
-import { number, tick } from './words';
+import { number, tick } from '../format';
 
 export function Curves(props: {
   steps: Steps;

@@ -22,7 +22,7 @@ import { useLoaded } from './loaded';
 import { Tiers } from './tiers';
 import { useTask, TaskLine } from './taskline';
 import { Versions } from './versions';
-import { bytes, count, moment, number, shape } from './words';
+import { bytes, count, moment, number, shape } from '../format';
 
 export function DatasetPage(props: { path: string }): JSX.Element {
   const { api, trans } = useLepton();

@@ -9,7 +9,7 @@ import { best } from './metrics';
 import { Copy, Empty, Facts, Fault, IColumn, ISorting, Section, SortTable } from './parts';
 import { useSurroundings } from './surroundings';
 import { TaskLine, useTask } from './taskline';
-import { bytes, duration, moment, number } from './words';
+import { bytes, duration, moment, number } from '../format';
 
 export function ModelPage(props: { name: string }): JSX.Element {
   const { api, lab, trans } = useLepton();
@@ -95,7 +95,7 @@ function Versions(props: { model: IModel; onChange: () => void }): JSX.Element {
       value: v => v.version,
       cell: v => (
         <>
-          <b>{v.version}</b>
+          <b>{v.version}</b>{' '}
           {v.version === model.promoted && <span className="lp-Tag">{trans.__('promoted')}</span>}
         </>
       )

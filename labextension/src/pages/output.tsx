@@ -5,7 +5,7 @@ import { Copy } from './parts';
 import { useSurroundings } from './surroundings';
 import { ISegment, Line, plain } from './terminal';
 import { Block, IRichBlock, joined, Transcript } from './transcript';
-import { count } from './words';
+import { count } from '../format';
 
 const LINE = 18; // px; the style sheet says the same
 const BEYOND = 400; // px above and below what is seen that are drawn too

@@ -5,7 +5,7 @@ import { useVisible } from '../charts/visible';
 import { useLepton } from '../context';
 import type { IRun } from '../types';
 import { Section, useClock } from './parts';
-import { duration } from './words';
+import { duration } from '../format';
 
 const PHASES: Array<[string, string]> = [
   ['queued', '#7d858f'],

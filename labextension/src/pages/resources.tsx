@@ -10,7 +10,7 @@ import type { ResourceHistory, Values } from '../history';
 import { Empty, IColumn, ISorting, Section, SortTable } from './parts';
 import { useResources } from './resourcefeed';
 import { buckets, IWindow, RANGES, windowOf } from './ranges';
-import { bytes, percent, tick } from './words';
+import { bytes, percent, tick } from '../format';
 
 const POINTS = 360; // of a curve, at most
 const SPARK = 60; // of a sparkline

@@ -26,7 +26,7 @@ import { RunFeed } from './runfeed';
 import { RunResources } from './runresources';
 import { useSurroundings } from './surroundings';
 import { Terminal } from './terminal';
-import { bytes, count, duration, moment, number, percent } from './words';
+import { bytes, count, duration, moment, number, percent } from '../format';
 
 export function RunPage(props: {
   id: string;

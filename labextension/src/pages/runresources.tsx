@@ -6,7 +6,7 @@ import { useLepton } from '../context';
 import type { IRun } from '../types';
 import { Empty, Section } from './parts';
 import { useResources } from './resourcefeed';
-import { bytes, tick } from './words';
+import { bytes, tick } from '../format';
 
 const POINTS = 300;
 

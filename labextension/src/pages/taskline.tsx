@@ -3,7 +3,7 @@ import * as React from 'react';
 import { useLepton, useStore } from '../context';
 import type { ITask } from '../types';
 import { Fault } from './parts';
-import { percent } from './words';
+import { percent } from '../format';
 
 export interface IFollowed {
   task: ITask | null;

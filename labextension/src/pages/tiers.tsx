@@ -3,7 +3,7 @@ import * as React from 'react';
 import { useLepton } from '../context';
 import { Fact, Facts, Section } from './parts';
 import { TaskLine, useTask } from './taskline';
-import { bytes, number } from './words';
+import { bytes, number } from '../format';
 
 const POLICIES = ['auto', 'hot', 'warm', 'cold'];
 

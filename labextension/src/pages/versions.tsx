@@ -6,7 +6,7 @@ import { useLoaded } from './loaded';
 import { Empty, Fault, Section } from './parts';
 import { useSurroundings } from './surroundings';
 import { TaskLine, useTask } from './taskline';
-import { bytes, count, moment } from './words';
+import { bytes, count, moment } from '../format';
 
 interface IRow {
   name: string;

@@ -8,7 +8,7 @@ import { Table } from '../components/table';
 import { Tasks } from '../components/tasks';
 import { Commands } from '../commands';
 import { useLepton, useMemory, useStore } from '../context';
-import { bytes, figure, metric, when } from '../format';
+import { bytes, number, metric, when } from '../format';
 import { headline, title } from '../run';
 import type { IEndpoint, IModel, IModelVersion } from '../types';
 import { useRequest } from './request';
@@ -312,7 +312,7 @@ function SaveForm(props: { onClose: () => void }): JSX.Element {
           const value = headline(each);
           return {
             value: each.id,
-            label: [each.id, title(each), value && `${value[0]} ${figure(value[1])}`]
+            label: [each.id, title(each), value && `${value[0]} ${number(value[1])}`]
               .filter(Boolean)
               .join(' · ')
           };

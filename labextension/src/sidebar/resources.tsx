@@ -5,7 +5,7 @@ import { LiveChart } from '../components/live-chart';
 import { Section } from '../components/section';
 import { Commands } from '../commands';
 import { useLepton, useMemory, useStore } from '../context';
-import { bytes, percent, roughRate } from '../format';
+import { bytes, points, roughRate } from '../format';
 import type { ResourceHistory } from '../history';
 
 type Of = 'machine' | 'workers' | 'runs';
@@ -87,7 +87,7 @@ function Machine(props: { minutes: number }): JSX.Element {
         minutes={minutes}
         lines={[{ series: 'host.cpu' }]}
         high={100}
-        value={history => percent(last(history, 'host.cpu'))}
+        value={history => points(last(history, 'host.cpu'))}
       />
       <LiveChart
         title={trans.__('Memory')}
@@ -146,7 +146,7 @@ function Gpu(props: { index: string; name: string; minutes: number }): JSX.Eleme
         minutes={minutes}
         lines={[{ series: `${id}.use` }]}
         high={100}
-        value={history => percent(last(history, `${id}.use`))}
+        value={history => points(last(history, `${id}.use`))}
       />
       <LiveChart
         title={trans.__('Memory')}
@@ -221,7 +221,7 @@ function Many(props: { minutes: number; kind: 'worker' | 'run'; nothing: string 
             title={trans.__('CPU')}
             minutes={minutes}
             lines={[{ series: `${kind}.${name}.cpu` }]}
-            value={history => percent(last(history, `${kind}.${name}.cpu`))}
+            value={history => points(last(history, `${kind}.${name}.cpu`))}
           />
           <LiveChart
             title={trans.__('Memory')}

@@ -1,7 +1,7 @@
 import * as React from 'react';
 import { Button, IconButton } from '../components/button';
 import { Empty, Section } from '../components/section';
-import { Sparkline } from '../components/sparkline';
+import { Sparkline } from '../charts/sparkline';
 import { StateBadge, STATES, stateWord } from '../components/state';
 import { useClock } from '../components/ticker';
 import { VirtualList } from '../components/virtual';
@@ -201,6 +201,7 @@ const RunRow = React.memo(function RunRow(props: {
           {run.spark.length > 1 && (
             <Sparkline
               width={48}
+              height={16}
               values={run.spark}
               label={trans.__('%1 over the steps of %2', run.spark_metric ?? '', run.id)}
             />

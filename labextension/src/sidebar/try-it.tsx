@@ -4,7 +4,7 @@ import { SelectField, TextField } from '../components/field';
 import { Failure } from '../components/notice';
 import { Preview } from '../components/preview';
 import { useLepton, useStore } from '../context';
-import { duration, figure } from '../format';
+import { duration, number } from '../format';
 import type { IEndpoint, IModelVersion, IPrediction } from '../types';
 import { useAnswer, useRequest } from './request';
 
@@ -144,7 +144,7 @@ function Answer(props: { answer: IPrediction; expected: string | null }): JSX.El
         {trans.__(
           'answered in %1',
           answer.milliseconds < 1000
-            ? `${figure(Math.round(answer.milliseconds * 10) / 10)} ms`
+            ? `${number(Math.round(answer.milliseconds * 10) / 10)} ms`
             : duration(answer.milliseconds / 1000)
         )}
       </p>

@@ -3,7 +3,7 @@ import { Button } from '../components/button';
 import { VirtualList } from '../components/virtual';
 import { Commands } from '../commands';
 import { useLepton } from '../context';
-import { bytes, percent } from '../format';
+import { bytes, points } from '../format';
 import type { ICluster, IWorker } from '../types';
 
 const FEW = 8;
@@ -45,7 +45,7 @@ const WorkerRow = React.memo(
       const write = () => {
         const now = lab.resources.latest?.workers[`${cluster}/${worker.id}`];
         if (row.current && now && !document.hidden) {
-          meter(row.current, 'cpu', percent(now.cpu), now.cpu / 100 / Math.max(1, worker.threads));
+          meter(row.current, 'cpu', points(now.cpu), now.cpu / 100 / Math.max(1, worker.threads));
           const [used, limit] = now.memory;
           meter(row.current, 'memory', bytes(used), limit ? used / limit : 0);
         }

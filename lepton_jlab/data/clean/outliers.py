@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMPONENTS = 32
 SAMPLE = 1024  # samples that the others are measured by
+FEW = 128  # of them, among which most samples have neighbours near enough
 NEIGHBOURS = 10
 FAR = 6.0  # robust standard deviations of the logarithm of the distance
 
@@ -56,29 +57,42 @@ class Space:
         axes = vectors[:, ::-1][:, :COMPONENTS].astype(np.float32)
         held = (scaled[:: -(-len(scaled) // SAMPLE)] @ axes).astype(np.float32)
         space = cls(center.astype(np.float32), width, axes, held, 0.0, 1.0)
-        logs = np.log(space._nearest(held, NEIGHBOURS + 1))  # each is its own nearest
+        logs = np.log(_nearest(held, held, NEIGHBOURS + 1))  # each is its own nearest
         usual = float(np.median(logs))
         spread = float(np.median(np.abs(logs - usual))) * 1.4826
         return replace(space, usual=usual, spread=spread)
 
     def strangeness(self, values: NDArray[Any]) -> Floats:
-        """Return how many robust standard deviations too far each sample is; nan if not finite."""
+        """Return how many robust standard deviations too far each sample is; nan if not finite.
+
+        Exact where it is more than `FAR`; else it may be too high, for the neighbours among a few
+        are enough to know that it is not.
+        """
         flat = flattened(values)
         finite = np.isfinite(flat).all(axis=1)
+        placed = (((flat[finite] - self.center) / self.width) @ self.axes).astype(np.float32)
+        rough = self._deviations(placed, self.held[:: max(1, len(self.held) // FEW)])
+        far = np.flatnonzero(rough > FAR)
+        rough[far] = self._deviations(placed[far], self.held)
         made = np.full(len(flat), np.nan, np.float32)
-        placed = ((flat[finite] - self.center) / self.width) @ self.axes
-        logs = np.log(self._nearest(placed.astype(np.float32), NEIGHBOURS))
-        made[finite] = (logs - self.usual) / max(self.spread, 1e-6)
+        made[finite] = rough
         return made
 
-    def _nearest(self, placed: Floats, which: int) -> Floats:
-        made = np.empty(len(placed), np.float32)
-        lengths = (self.held**2).sum(axis=1)
-        for start in range(0, len(placed), 2048):
-            some = placed[start : start + 2048]
-            squares = (some**2).sum(axis=1)[:, None] + lengths - 2 * some @ self.held.T
-            made[start : start + 2048] = np.partition(squares, which - 1, axis=1)[:, which - 1]
-        return np.sqrt(np.maximum(made, 1e-12))
+    def _deviations(self, placed: Floats, held: Floats) -> Floats:
+        logs = np.log(_nearest(placed, held, NEIGHBOURS))
+        made: Floats = (logs - self.usual) / max(self.spread, 1e-6)
+        return made
+
+
+def _nearest(placed: Floats, held: Floats, which: int) -> Floats:
+    """Return the distances to the `which` nearest of `held`."""
+    made = np.empty(len(placed), np.float32)
+    lengths = (held**2).sum(axis=1)
+    for start in range(0, len(placed), 2048):
+        some = placed[start : start + 2048]
+        squares = (some**2).sum(axis=1)[:, None] + lengths - 2 * some @ held.T
+        made[start : start + 2048] = np.partition(squares, which - 1, axis=1)[:, which - 1]
+    return np.sqrt(np.maximum(made, 1e-12))
 
 
 def images_like(values: NDArray[Any]) -> bool:

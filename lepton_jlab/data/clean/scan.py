@@ -134,18 +134,18 @@ def digests(arrays: list[NDArray[Any]]) -> NDArray[np.uint64]:
     rows: list[list[bytes]] = []
     for values in arrays:
         if values.dtype.kind in "TUSO":
-            flat = values.reshape(count, -1)
-            rows.append(["\0".join(texts.plain(row)).encode() for row in flat])
+            words = texts.plain(values.reshape(-1))
+            each = len(words) // max(1, count)
+            if each > 1:
+                words = ["\0".join(words[i : i + each]) for i in range(0, len(words), each)]
+            rows.append([word.encode() for word in words])
         else:
             data = np.ascontiguousarray(values).tobytes()
             size = len(data) // max(1, count)
             rows.append([data[start : start + size] for start in range(0, len(data), size or 1)])
     made = bytearray()
     for parts in zip(*rows, strict=True):
-        digest = hashlib.blake2b(digest_size=16)
-        for part in parts:
-            digest.update(part)
-        made += digest.digest()
+        made += hashlib.blake2b(b"".join(parts), digest_size=16).digest()
     return np.frombuffer(bytes(made), np.uint64).reshape(count, 2)
 
 

@@ -14,7 +14,9 @@ GRAM = 5  # bytes of a shingle
 BANDS, ROWS = 10, 4  # a pair with likeness 0.8 shares two bands or more in 96 of 100 cases
 ALIKE = 0.8  # of the shingles are in both
 SHORT = 20  # characters; what is shorter is alike too easily
-_SEED = 20240607
+_BLOCK = 1 << 15  # bytes of text that are hashed together
+_FUNCTIONS = np.random.default_rng(20240607).integers(1, 2**32, (BANDS, ROWS, 2), np.uint32)
+_FUNCTIONS[..., 0] |= 1  # odd factors lose no bit
 _CONTROL = "[\x00-\x08\x0b\x0e-\x1f\ufffd]"
 # The first byte of two in UTF-8, and one that follows, as Windows-1252 shows them.
 _TWICE = (
@@ -81,10 +83,20 @@ def signatures(texts: list[str]) -> NDArray[np.uint32]:
     bands = np.zeros((len(texts), BANDS), np.uint32)
     encoded = [_normal(text) for text in texts]
     long = [place for place, data in enumerate(encoded) if len(data) >= max(SHORT, GRAM)]
-    if not long:
-        return bands
-    lengths = np.array([len(encoded[place]) for place in long])
-    data = np.frombuffer(b"".join(encoded[place] for place in long), np.uint8).astype(np.uint64)
+    begin, size = 0, 0
+    for number, place in enumerate(long, 1):
+        size += len(encoded[place])
+        if size >= _BLOCK or number == len(long):
+            some = long[begin:number]
+            bands[some] = _signed([encoded[each] for each in some])
+            begin, size = number, 0
+    return bands
+
+
+def _signed(texts: list[bytes]) -> NDArray[np.uint32]:
+    """Return the keys of bands of some texts, each long enough; arrays stay in a core's cache."""
+    lengths = np.array([len(data) for data in texts])
+    data = np.frombuffer(b"".join(texts), np.uint8).astype(np.uint64)
     grams = np.zeros(len(data) - GRAM + 1, np.uint64)
     for offset in range(GRAM):
         grams = (grams << np.uint64(8)) | data[offset : len(data) - GRAM + 1 + offset]
@@ -92,17 +104,18 @@ def signatures(texts: list[str]) -> NDArray[np.uint32]:
     inside = np.ones(len(grams), np.bool_)
     for offset in range(1, GRAM):  # those that begin in one text and end in the next
         inside[ends[:-1] - offset] = False
-    grams = _mixed(grams[inside])
+    mixed = (_mixed(grams[inside]) >> np.uint64(32)).astype(np.uint32)
     counts = lengths - GRAM + 1
     starts = np.cumsum(counts) - counts
-    random = np.random.default_rng(_SEED)
-    for band in range(BANDS):
-        key = np.zeros(len(long), np.uint64)
-        for _ in range(ROWS):
-            factor, added = random.integers(1, 2**63, 2, np.uint64)
-            hashed = ((grams * (factor | np.uint64(1)) + added) >> np.uint64(32)).astype(np.uint32)
+    hashed = np.empty_like(mixed)
+    bands = np.empty((len(texts), BANDS), np.uint32)
+    for band, functions in enumerate(_FUNCTIONS):
+        key = np.zeros(len(texts), np.uint64)
+        for factor, added in functions:  # half the width is thrice as fast
+            np.multiply(mixed, factor, out=hashed)
+            hashed += added
             key = _mixed(key ^ np.minimum.reduceat(hashed, starts).astype(np.uint64))
-        bands[long, band] = np.maximum(key.astype(np.uint32), 1)
+        bands[:, band] = np.maximum(key.astype(np.uint32), 1)
     return bands
 
 
