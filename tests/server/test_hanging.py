@@ -22,9 +22,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def hung(server: Server) -> Iterator[lepton.Cluster]:
-    """A cluster whose host does not answer."""
+    """A cluster whose host does not answer any more."""
     body = {"name": "hung", "workers": 1, "threads": 1, "engine": "local"}
     server.done(server.call("POST", "clusters", body))
+    wait_until(lambda: server.get("clusters/hung")["workers"])
     cluster = lepton.get_cluster("hung")
     os.kill(cluster.file["pid"], signal.SIGSTOP)
     yield cluster

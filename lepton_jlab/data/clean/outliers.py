@@ -80,8 +80,7 @@ class Space:
 
     def _deviations(self, placed: Floats, held: Floats) -> Floats:
         logs = np.log(_nearest(placed, held, NEIGHBOURS))
-        made: Floats = (logs - self.usual) / max(self.spread, 1e-6)
-        return made
+        return ((logs - self.usual) / max(self.spread, 1e-6)).astype(np.float32)
 
 
 def _nearest(placed: Floats, held: Floats, which: int) -> Floats:
