@@ -3,6 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import type { IResourceHistory, IResourceSample, ITopics } from './types';
 
 const KEPT = 3600; // seconds
+const SLACK = 60; // seconds more: all series are moved up once a minute, not at each sample
 
 export type Values = (number | null)[];
 
@@ -58,7 +59,8 @@ export class ResourceHistory {
       }
       values.push(value);
     }
-    const drop = this.times.findIndex(t => t > sample.t - KEPT);
+    const isOld = this.times[0] < sample.t - KEPT - SLACK;
+    const drop = isOld ? this.times.findIndex(t => t > sample.t - KEPT) : 0;
     for (const [name, values] of this.series) {
       if (values.length < count) {
         values.push(null); // it is gone, or was not measured this time

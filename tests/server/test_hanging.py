@@ -114,3 +114,28 @@ def test_the_server_ends_while_calls_hang(server: Server, hung, tmp_path):
         Hanging(other, "GET", "clusters/hung", None, 2)
         Hanging(other, "POST", "clusters/hung/scale", {"workers": 2}, 1)
         # `start_server` waits for its end, 30 s at most.
+
+
+def test_no_request_waits_for_a_driver_that_hangs(invented, tmp_path):
+    from .conftest import start_server
+
+    invented.set(0, use=10)
+    gate = invented.hang_at(0, tmp_path / "hang")
+    for server in start_server(tmp_path, invented.environment):
+
+        def said(server: Server = server) -> str:
+            return server.get("resources")["message"] or ""
+
+        wait_until(lambda server=server: "gpu.0.use" in server.get("resources")["series"])
+        gate.touch()
+        page = server.connect()
+        page.subscribe("resources", "runs", "clusters")
+        begun = page.until("resources")["history"]["t"][-1]
+        # The driver answers nobody from here on; all of this is answered nevertheless.
+        for path in ("about", "clusters", "runs", "tasks", "models", "datasets", "openapi.json"):
+            server.get(path)
+        page.until("resources", lambda data, t=begun: data.get("sample", {}).get("t", 0) > t + 2)
+        wait_until(lambda: "has not answered" in said())
+        gate.unlink()
+        wait_until(lambda: not said())
+        page.close()

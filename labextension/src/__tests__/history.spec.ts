@@ -19,10 +19,12 @@ it('keeps an hour, and gaps where something was not there', () => {
   history.take({
     sample: sample(11, { 'a/0': { cpu: 5, memory: [1, 2], run: null, device: 'cpu' } })
   });
-  history.take({ sample: sample(12) });
+  history.take({ sample: sample(72) });
   expect(history.series.get('worker.a/0.cpu')).toEqual([null, 5, null]);
-  history.take({ sample: sample(3611.5) });
-  expect(history.times).toEqual([12, 3611.5]);
+  history.take({ sample: sample(3670) }); // kept up to a minute longer
+  expect(history.times).toEqual([10, 11, 72, 3670]);
+  history.take({ sample: sample(3671.5) });
+  expect(history.times).toEqual([72, 3670, 3671.5]);
   expect(history.series.has('worker.a/0.cpu')).toBe(false);
 });
 
