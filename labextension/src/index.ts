@@ -25,6 +25,7 @@ import { SidebarPanel, viewContext } from './sidebar/panel';
 import { StatusItem } from './status';
 import { Stream } from './stream';
 
+const KERNEL_DELAY = 1000; // ms: a new cluster is offered just after it is there
 const ID = 'lepton-jlab:plugin';
 
 const plugin: JupyterFrontEndPlugin<void> = {
@@ -80,6 +81,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     };
     void followSettings(registry, lab);
     lab.followDatasets();
+    followKernels(app, lab);
 
     const panel = new SidebarPanel(viewContext(lepton), memory.ready);
     app.shell.add(panel, 'left', { rank: 150, type: 'Lepton' });
@@ -124,6 +126,18 @@ function registerSidebarCommands(lepton: ILepton, panel: string): void {
   }
   palette?.addItem({ command: Commands.show, category: CATEGORY, args: { isPalette: true } });
   launcher?.add({ command: Commands.show, category: CATEGORY });
+}
+
+/** Kernels on the workers of a cluster come to the launcher, and leave it, with the cluster. */
+function followKernels(app: JupyterFrontEnd, lab: Lab): void {
+  let known = '';
+  lab.clusters.subscribe(() => {
+    const names = JSON.stringify(lab.clusters.value?.map(cluster => [cluster.name, cluster.state]));
+    if (names !== known) {
+      known = names;
+      setTimeout(() => void app.serviceManager.kernelspecs.refreshSpecs(), KERNEL_DELAY);
+    }
+  });
 }
 
 async function followSettings(registry: ISettingRegistry | null, lab: Lab): Promise<void> {

@@ -44,6 +44,8 @@ export interface IClusterPlan {
   tls_key?: string;
   adapt?: string;
   place?: string;
+  /** Whether notebooks can have their kernel there, from the launcher. */
+  kernel?: boolean;
   /** What belongs to one engine only. */
   options?: Record<string, unknown>;
 }

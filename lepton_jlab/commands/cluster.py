@@ -56,9 +56,11 @@ def kernel(args: Namespace, _context: Context) -> Result:
 @action("cluster list")
 def list_(_args: Namespace, context: Context) -> Result:
     """List the clusters that run."""
+    from lepton_jlab.kernels import specs
     from lepton_jlab.runs.views import page
     from lepton_jlab.runs.views.table import Cell, Table
 
+    specs.clear_stale()
     infos = [cluster.info() for cluster in lepton.clusters()]
     if not infos:
         hint = "No cluster runs. Start one: %lepton cluster start"

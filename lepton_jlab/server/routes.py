@@ -113,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
                 "tls_key": maybe(PATH),
                 "adapt": maybe(SPAN),
                 "place": maybe(text(minLength=1, maxLength=64)),
+                "kernel": {"type": "boolean"},
                 "options": {"type": "object", "maxProperties": 40},
             },
         ),

@@ -21,6 +21,7 @@ interface IValues {
   memory: string;
   name: string;
   idle_timeout: string;
+  kernel: string;
 }
 
 export type Wrong = Partial<Record<keyof IValues, string>>;
@@ -35,7 +36,8 @@ const NOTHING: IValues = {
   threads: '',
   memory: '',
   name: '',
-  idle_timeout: ''
+  idle_timeout: '',
+  kernel: ''
 };
 
 /** A new cluster: everything may be left as it is. */
@@ -141,6 +143,15 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
           {...field('name')}
         />
         <TextField label={trans.__('Stops if idle')} placeholder="1h" {...field('idle_timeout')} />
+        <SelectField
+          label={trans.__('In the launcher')}
+          hint={trans.__('as a kernel')}
+          {...field('kernel')}
+          choices={[
+            { value: '', label: trans.__('no') },
+            { value: 'yes', label: trans.__('yes') }
+          ]}
+        />
       </div>
       {request.error && <Failure message={request.error.message} onDismiss={request.clear} />}
       <div className="lps-Buttons">
@@ -205,7 +216,11 @@ export function check(
 function plan(values: IValues): IClusterPlan {
   const text = (name: keyof IValues) => values[name].trim() || undefined;
   const number = (name: keyof IValues) => (values[name] ? Number(values[name]) : undefined);
-  const common = { name: text('name'), idle_timeout: text('idle_timeout') };
+  const common = {
+    name: text('name'),
+    idle_timeout: text('idle_timeout'),
+    kernel: values.kernel ? true : undefined
+  };
   if (values.engine === ADDRESS) {
     return {
       ...common,

@@ -13,7 +13,9 @@ PATIENCE = 0.04  # seconds; what has not answered by then is told as it was know
 def list_all(_lab: Lab, patience: float | None = PATIENCE) -> dict[str, Any]:
     """Return all clusters, also those that start or hang."""
     from lepton_jlab.cluster import overview
+    from lepton_jlab.kernels import specs
 
+    specs.clear_stale()
     return {"clusters": overview(patience=patience)}
 
 
