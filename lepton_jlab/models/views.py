@@ -76,11 +76,17 @@ def facts(one: Document) -> list[str]:
     lines.append(f"{one['parameters']:,} parameters; {samples['count']} sample inputs{made_up}")
     if one["params"]:
         lines.append(f"parameters of the run: {page.params_text(one['params'])}")
-    packages = one["environment"]["packages"]
-    made_with = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
-    lines.append(f"saved with Python {one['environment']['python']}, {made_with}")
+    environment = one["environment"]
+    if ran := environment.get("run"):
+        rest = {name: ran[name] for name in ran if name not in ("python", "host")}
+        lines.append(f"ran on {ran['host']} with Python {ran['python']}, {_packages(rest)}")
+    lines.append(f"saved with Python {environment['python']}, {_packages(environment['packages'])}")
     lines.append(f"in {one['folder']}")
     return lines
+
+
+def _packages(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 def model_text(document: Document, number: int | None = None) -> str:
@@ -132,6 +138,9 @@ def difference(old: Document, new: Document) -> list[dict[str, Any]]:
         for name in dict.fromkeys([*old[group], *new[group]]):
             compare(f"{group}.{name}", old[group].get(name), new[group].get(name))
     before, after = old["environment"], new["environment"]
+    ran, runs = before.get("run") or {}, after.get("run") or {}
+    for name in dict.fromkeys([*ran, *runs]):
+        compare(f"run's {name}", ran.get(name), runs.get(name))
     compare("python", before["python"], after["python"])
     for name in dict.fromkeys([*before["packages"], *after["packages"]]):
         compare(name, before["packages"].get(name), after["packages"].get(name))

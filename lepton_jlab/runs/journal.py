@@ -120,6 +120,7 @@ class Journal:
         entry.dispatched = time.time()
         row = {"state": "running", "started": entry.dispatched, "worker": worker}
         row |= {"devices": devices, "attempt": entry.attempt}
+        row["environment"] = entry.leases[0].environment if entry.leases else None
         if entry.placed is not None:
             row["placement"] = entry.placed.to_dict()
         self._later(entry, row, _SOON)

@@ -321,7 +321,7 @@ class RunService:
         paid: list[Entry] = []
         for event in events:
             if event["type"] == "slot":
-                self._slots.opened(event["lease"], worker)
+                self._slots.opened(event["lease"], worker, event.get("environment"))
             elif event["type"] == "ready":
                 self._slots.renew()
             elif (entry := self._entries.get(owner(event["run"]))) is not None:

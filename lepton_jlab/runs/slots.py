@@ -26,7 +26,7 @@ log = logging.getLogger("lepton.runs")
 class Lease:
     """A slot: `worker` is None until Dask has found one; `entries` are the runs it was given.
 
-    `place` is where it was asked for; None: anywhere.
+    `place` is where it was asked for; None: anywhere. `environment` is that of its worker.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Lease:
     idle: asyncio.TimerHandle | None = None
     hold: asyncio.Task[None] | None = None
     place: str | None = None
+    environment: dict[str, str] | None = None
 
 
 class Slots:
@@ -120,13 +121,13 @@ class Slots:
             self.rest(lease)
         return leases
 
-    def opened(self, name: str, worker: str) -> None:
+    def opened(self, name: str, worker: str, environment: dict[str, str] | None = None) -> None:
         """Note that Dask has found `worker` for a lease."""
         lease = self._leases.get(name)
         if lease is None:  # another was asked for in its place
             self._spawn(self._give_back(worker, name))
             return
-        lease.worker = worker
+        lease.worker, lease.environment = worker, environment
         self._awaited.pop(name, None)
         self.rest(lease)
         self._freed()

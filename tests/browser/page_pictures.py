@@ -1,6 +1,6 @@
 """Makes the pictures of every page, in both themes and two widths, in docs/pictures.
 
-python tests/browser/page_pictures.py
+python tests/browser/page_pictures.py [NAME …]
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ normalise(images, np.zeros(7))"""
 
 
 def make(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Make runs and a dataset; return the command of each page by the name of its picture."""
+    """Make runs, a dataset and a model; return each page's command by the name of its picture."""
+    import keras
     import numpy as np
 
     import lepton_jlab as lepton
@@ -55,12 +56,22 @@ def make(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     snapshot(folder / "blobs.zarr", "first")
     trials = lepton.submit(TRIAL, name="trials", sweep=SWEEP, pull=["model"]).wait(120)
     broken = lepton.submit(BROKEN, name="broken").wait(60)
+    for units in (8, 64):
+        layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(units)]
+        model = keras.Sequential([*layers, keras.layers.Dense(6, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(images[..., None] / 255, labels, epochs=units // 8, verbose=0)
+        lepton.save_model(
+            model, "blobs", note=f"{units} units", samples=str(folder / "blobs.zarr"), promote=True
+        )
+    lepton.deploy("blobs")
     return {
         "run": ("lepton:open-run", {"id": trials[3].id}),
         "failed-run": ("lepton:open-run", {"id": broken.id}),
         "comparison": ("lepton:open-comparison", {"ids": [trials.id]}),
         "resources": ("lepton:open-resources", {}),
         "dataset": ("lepton:open-dataset", {"path": "blobs.zarr"}),
+        "model": ("lepton:open-model", {"name": "blobs"}),
     }
 
 
@@ -83,6 +94,9 @@ def take(browser: Any, lab: Any, pages: dict[str, tuple[str, dict[str, Any]]]) -
                 view = page.locator(".jp-MainAreaWidget:not(.lm-mod-hidden) .lp-Page")
                 view.locator(".lp-Block").first.wait_for()
                 view.locator(".lp-Empty", has_text="…").first.wait_for(state="detached")
+                if name == "model":
+                    view.get_by_role("button", name="Predict").click()
+                    view.get_by_text("answered in").wait_for()
                 page.wait_for_timeout(1500)  # charts and pictures of samples are drawn
                 file = PICTURES / f"{name}-{width}-{look.lower()}.png"
                 page.screenshot(path=file)
@@ -104,6 +118,7 @@ def main() -> None:
         from playwright.sync_api import sync_playwright
 
         import lepton_jlab as lepton
+        from lepton_jlab.models.serving import stop
 
         lab = Lab(home, secrets.token_hex(16))
         lab.root.mkdir()
@@ -116,8 +131,10 @@ def main() -> None:
         try:
             with sync_playwright() as play:
                 browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                take(browser, lab, make(lab.root))
+                made = make(lab.root)
+                take(browser, lab, {name: made[name] for name in sys.argv[1:] or made})
         finally:
+            stop([endpoint.name for endpoint in lepton.endpoints()])
             cluster.stop(force=True)
             lab.stop()
 

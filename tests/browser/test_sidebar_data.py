@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ def test_a_model_is_kept_deployed_tried_and_stopped(
     row = side.node.locator("[data-model=digits]")
     row.get_by_role("button", name="digits").click()
     row.get_by_role("row", name="v1").wait_for()
+    assert f"ran on {platform.node()} with Python" in repr(lepton.model("digits"))
     row.locator(".lps-Buttons").get_by_role("button", name="Deploy v1").click()
     row.get_by_text("deployed v1").wait_for()
     row.get_by_label("Try it with").select_option("numbers")

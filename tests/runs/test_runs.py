@@ -13,6 +13,7 @@ from conditions import wait_gone, wait_until
 import lepton_jlab as lepton
 from lepton_jlab.errors import NotFoundError, UsageError
 from lepton_jlab.runs import Run, Sweep
+from lepton_jlab.runs.environment import environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("light", "cluster")]
 
@@ -81,6 +82,7 @@ def test_a_cell_and_what_its_record_says(go):
     assert min(record["phases"].values()) >= 0
     assert record["submitted"] <= record["started"] <= record["ended"]
     assert record["code"] == "print('hello')\nx = 6\nx * 7"
+    assert run.info()["environment"] == environment()  # its worker is of this machine
     assert lepton.run("first").id == run.id
 
 
