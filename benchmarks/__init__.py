@@ -20,6 +20,7 @@ GROUPS = (
     "server",
     "lab",
     "cleaning",
+    "cleaning_table",
     "labelling",
     "offline",
     "exports",

@@ -22,6 +22,7 @@ from benchmarks.report import Figure, Result
 from benchmarks.rounds import Samples, interleave, median_of, percentile
 
 PAGES = 20
+HOUR = 3600  # samples
 TOPICS = ("clusters", "runs", "resources", "tasks")
 _REQUESTS = ("runs", "about", "tasks", "resources?seconds=60", "clusters")
 _SERVER = f"server with {PAGES} pages at 2 Hz and a run that trains: share of a core"
@@ -29,6 +30,7 @@ _ALONE = "the same server without a page"
 _SAMPLING = "sampling two workers at 1 Hz: share of a core, a worker"
 _HANGING = "request, p95, while a scheduler hangs"
 _FREE = "request, p95, while none does"
+_GROWTH = f"growth of the server over {HOUR} samples with {PAGES} pages, an hour at 1 Hz"
 _CELL = """
 import time, lepton_jlab as lepton
 for step in range(100_000):
@@ -56,6 +58,7 @@ print(spent() - before)
 def measure(rounds: int, quick: bool) -> Result:
     """Run a server beside a cluster whose run logs twice a second."""
     span = 3.0 if quick else 15.0
+    growth = _growth(HOUR // 20 if quick else HOUR)
     with cluster() as shared, _server() as (process, url, token):
         run = submit(_CELL)
 
@@ -80,7 +83,6 @@ def measure(rounds: int, quick: bool) -> Result:
             with _pages(url, token):
                 os.kill(host, signal.SIGSTOP)
                 try:
-                    _ask(url, token, "clusters")  # finds that out
                     return _slowest(url, token, 2 if quick else 20)
                 finally:
                     os.kill(host, signal.SIGCONT)
@@ -98,14 +100,38 @@ def measure(rounds: int, quick: bool) -> Result:
             Figure(_SAMPLING, 100 * median_of(samples, _SAMPLING), "%", at_most=0.5),
             Figure(_HANGING, 1000 * median_of(samples, _HANGING), "ms", at_most=50),
             Figure(_FREE, 1000 * median_of(samples, _FREE), "ms"),
+            Figure(_GROWTH, growth, "MiB", at_most=16),
         ],
         samples,
     )
 
 
+def _growth(count: int) -> float:
+    """Return by how many MiB a server grows while its pages are sent `count` samples, soon."""
+    import websocket
+
+    with cluster("hour"), _server(0.02) as (process, url, token), _pages(url, token):
+        run = submit(_CELL)
+        one = websocket.create_connection(
+            url.replace("http", "ws", 1) + "events", header=[f"Authorization: token {token}"]
+        )
+        one.send(json.dumps({"subscribe": ["resources"]}))
+
+        def take(samples: int) -> float:
+            while samples:
+                samples -= '"sample"' in one.recv()
+            return float(process.memory_info().rss) / 2**20
+
+        before = take(count // 4)  # Dask is imported by then, and pools are warm
+        grown = take(count) - before
+        one.close()
+        run.cancel(force=True)
+    return grown
+
+
 @contextmanager
-def _server() -> Iterator[tuple[psutil.Process, str, str]]:
-    """Run a Jupyter server that samples twice a second."""
+def _server(interval: float = 0.5) -> Iterator[tuple[psutil.Process, str, str]]:
+    """Run a Jupyter server that samples every `interval` seconds."""
     root = Path(mkdtemp(prefix="root-"))
     token = os.urandom(16).hex()
     with (root.parent / "server.log").open("wb") as log:
@@ -115,7 +141,7 @@ def _server() -> Iterator[tuple[psutil.Process, str, str]]:
                 *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"),
                 f"--ServerApp.root_dir={root}",
                 "--ServerApp.jpserver_extensions={'lepton_jlab': True, 'jupyter_lsp': False}",
-                "--LeptonApp.sampling_interval=0.5",
+                f"--LeptonApp.sampling_interval={interval}",
             ],
             env={**os.environ, "JUPYTER_TOKEN": token},
             stdout=log,

@@ -57,12 +57,22 @@ def make(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     trials = lepton.submit(TRIAL, name="trials", sweep=SWEEP, pull=["model"]).wait(120)
     broken = lepton.submit(BROKEN, name="broken").wait(60)
     for units in (8, 64):
-        layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(units)]
-        model = keras.Sequential([*layers, keras.layers.Dense(6, activation="softmax")])
+        layers = [
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units),
+        ]
+        layers = [keras.Input((28, 28, 1)), *layers, keras.layers.Dense(6, activation="softmax")]
+        model = keras.Sequential(layers)
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.fit(images[..., None] / 255, labels, epochs=units // 8, verbose=0)
+        model.fit(images[..., None], labels, epochs=1 + units // 16, verbose=0)
         lepton.save_model(
-            model, "blobs", note=f"{units} units", samples=str(folder / "blobs.zarr"), promote=True
+            model,
+            "blobs",
+            note=f"{units} units",
+            samples=str(folder / "blobs.zarr"),
+            classes=["far left", "left", "middle left", "middle right", "right", "far right"],
+            promote=True,
         )
     lepton.deploy("blobs")
     return {

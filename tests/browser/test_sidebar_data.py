@@ -10,6 +10,7 @@ import pytest
 from sidebar import Sidebar, faults, theme
 
 import lepton_jlab as lepton
+from lepton_jlab.models.views import model_text
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.usefixtures("light")]
 
@@ -75,7 +76,7 @@ def test_a_model_is_kept_deployed_tried_and_stopped(
     row = side.node.locator("[data-model=digits]")
     row.get_by_role("button", name="digits").click()
     row.get_by_role("row", name="v1").wait_for()
-    assert f"ran on {platform.node()} with Python" in repr(lepton.model("digits"))
+    assert f"ran on {platform.node()} with Python" in model_text(lepton.model("digits").to_dict())
     row.locator(".lps-Buttons").get_by_role("button", name="Deploy v1").click()
     row.get_by_text("deployed v1").wait_for()
     row.get_by_label("Try it with").select_option("numbers")

@@ -26,9 +26,14 @@ BATCH_BYTES = 32 << 20
 
 def first_of_equals(digests: NDArray[np.uint64]) -> Ints:
     """Return for each sample the number of the first with the same digest, itself if it is it."""
-    keys = np.ascontiguousarray(digests).view([("a", np.uint64), ("b", np.uint64)]).reshape(-1)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    made: Ints = first[inverse].astype(np.int64)
+    order = np.lexsort(
+        (digests[:, 1], digests[:, 0])
+    )  # stable; a sort of pairs takes thrice as long
+    ordered = digests[order]
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    made = np.empty(len(order), np.int64)
+    made[order] = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from lepton_jlab.data.fuse.fusing import Fusion, by_source, fuse, join
+from lepton_jlab.data.fuse.fusing import fuse
+from lepton_jlab.data.fuse.fusion import Fusion, by_source
+from lepton_jlab.data.fuse.joining import join
 
 __all__ = ["Fusion", "by_source", "fuse", "join"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lepton_jlab.data import preview
 
 if TYPE_CHECKING:
-    from lepton_jlab.data.fuse.fusing import Fusion
+    from lepton_jlab.data.fuse.fusion import Fusion
 
 LINES = 5
 
