@@ -184,7 +184,7 @@ def _as_argparse(option: Option) -> tuple[tuple[str, ...], dict[str, Any]]:
             "const": value,
         }
     if option.read is None:
-        return option.flags, settings | {"action": "store_true"}
+        return option.flags, settings | {"action": "store_true", "default": option.default}
     read = one_of(option.choices) if option.choices and option.read is str else option.read
     settings |= {"type": read, "metavar": option.metavar, "default": option.default}
     if option.count:

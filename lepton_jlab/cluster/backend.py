@@ -13,6 +13,7 @@ from lepton_jlab.errors import ClusterError, LeptonError
 
 KERNEL_TASK = "lepton-kernel-"  # begins the keys of tasks that hold a slot for a kernel
 RUN_METRICS = "lepton_runs"  # what workers add to their heartbeats
+SLOT = "slot"  # the resource that a run takes of its worker
 
 Handlers = dict[str, Callable[..., Any]]
 Leaving = Callable[[Collection[str]], None]
@@ -22,7 +23,8 @@ Leaving = Callable[[Collection[str]], None]
 class WorkerFacts:
     """A worker as the scheduler knows it.
 
-    Memory is in bytes, 0 for no limit; `metrics` are those of its last heartbeat.
+    Memory is in bytes, 0 for no limit; `metrics` are those of its last heartbeat; `slots` is how
+    many runs it takes at once.
     """
 
     address: str
@@ -31,6 +33,7 @@ class WorkerFacts:
     threads: int
     memory: int
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    slots: int = 1
 
 
 class Backend(Protocol):
@@ -99,7 +102,10 @@ class OwnBackend:
 
     async def workers(self) -> list[WorkerFacts]:
         return [
-            WorkerFacts(w.address, str(w.name), w.host, w.nthreads, w.memory_limit or 0, w.metrics)
+            WorkerFacts(
+                *(w.address, str(w.name), w.host, w.nthreads, w.memory_limit or 0, w.metrics),
+                slots=int(w.resources.get(SLOT, 1)),
+            )
             for w in self.scheduler.workers.values()
         ]
 
@@ -188,6 +194,7 @@ class AdoptedBackend:
             WorkerFacts(
                 *(address, str(w["name"]), w["host"], int(w["nthreads"])),
                 *(int(w["memory_limit"] or 0), w.get("metrics", {})),
+                slots=int(w.get("resources", {}).get(SLOT, 1)),
             )
             for address, w in identity["workers"].items()
         ]

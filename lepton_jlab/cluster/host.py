@@ -25,6 +25,7 @@ from lepton_jlab.cluster import connection
 from lepton_jlab.cluster.adapting import Adapting
 from lepton_jlab.cluster.backend import RUN_METRICS, Backend, WorkerFacts
 from lepton_jlab.cluster.channel import refusal
+from lepton_jlab.cluster.devices import devices_of, fault_of
 from lepton_jlab.cluster.links.service import Links
 from lepton_jlab.cluster.plan import Plan
 from lepton_jlab.config import private_folder, settings
@@ -51,8 +52,8 @@ class Service(Protocol):
     def held(self) -> set[str]:
         """Return the addresses of the workers that it holds, busy or about to be."""
 
-    def occupants(self) -> dict[str, str]:
-        """Return what runs on which worker, by worker address."""
+    def occupants(self) -> dict[str, list[str]]:
+        """Return what runs on which worker, by worker address; the first is the oldest."""
 
     async def close(self) -> None:
         """End what is running."""
@@ -168,7 +169,10 @@ class Host:
                     "id": w.name,
                     "host": w.host,
                     "devices": self.devices(w),
-                    "run": occupants.get(w.address),
+                    "run": next(iter(occupants.get(w.address, ())), None),
+                    "runs": occupants.get(w.address, []),
+                    "slots": w.slots,
+                    "fault": fault_of(w),
                     "threads": w.threads,
                     "memory": w.memory,
                 }
@@ -181,9 +185,13 @@ class Host:
             "adapt": self.adapting.span,
         }
 
-    def occupants(self) -> dict[str, str]:
+    def occupants(self) -> dict[str, list[str]]:
         """Return what runs on which worker, by worker address."""
-        return {w: what for service in self._services for w, what in service.occupants().items()}
+        found: dict[str, list[str]] = {}
+        for service in self._services:
+            for worker, what in service.occupants().items():
+                found.setdefault(worker, []).extend(what)
+        return found
 
     async def usage(self) -> dict[str, Any]:
         """Return what workers and runs use, by the workers' last heartbeats.
@@ -203,13 +211,14 @@ class Host:
                     worker.memory,
                 ],
                 "run": next(iter(own), None),
+                "runs": list(own),
                 "device": self.devices(worker)[0],
             }
         return {"workers": workers, "runs": runs}
 
     def devices(self, worker: WorkerFacts) -> list[str]:
-        """Return the devices of a worker: its GPU under dask-cuda, where names are devices."""
-        return [f"gpu:{worker.name}"] if self.engine == "cuda" else ["cpu"]
+        """Return the devices of a worker, as runs name them."""
+        return devices_of(worker, self.engine)
 
     async def scale(self, workers: int | Sequence[int], force: bool = False) -> dict[str, Any]:
         """Change the number of workers; without `force` only while no run would be ended by it.
@@ -221,9 +230,10 @@ class Host:
             return await self.info()
         busy = self.occupants()
         if workers < len(busy) and not force:
+            runs = sorted({run for occupants in busy.values() for run in occupants})
             raise ClusterError(
                 f"Scaling {self.plan.name!r} to {workers} would end {len(busy) - workers} of the "
-                f"running {', '.join(sorted(busy.values()))}. Wait, cancel them, or add --force."
+                f"running {', '.join(runs)}. Wait, cancel them, or add --force."
             ).unless_forced()
         self.adapting.span = None
         await self.resize(workers)
@@ -255,7 +265,8 @@ class Host:
 
     async def stop(self, force: bool = False) -> None:
         """End the cluster; without `force` only while nothing is running or queued."""
-        kernels = [what for what in self.occupants().values() if what.startswith("kernel")]
+        there = [what for all_ in self.occupants().values() for what in all_]
+        kernels = [what for what in there if what.startswith("kernel")]
         if not force and kernels:
             raise ClusterError(
                 f"On cluster {self.plan.name!r} lives the {' and the '.join(kernels)}. Shut it "

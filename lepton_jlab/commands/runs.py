@@ -55,6 +55,8 @@ def run(args: Namespace, context: Context) -> Result:
             keep=args.keep,
             replicas=args.replicas,
             checkpoint=args.checkpoint,
+            gpus=args.gpus,
+            precision=args.precision,
             budget=args.budget,
             energy=args.energy,
             place=args.place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lepton_jlab.cluster.options import ENGINES
+from lepton_jlab.grammar.devices import CUDA
 from lepton_jlab.grammar.words import (
     CLUSTER,
     FORCE,
@@ -63,6 +64,7 @@ COMMANDS: tuple[Command, ...] = (
         option("--image", help="gateway: the container image of scheduler and workers"),
         option("--python", metavar="PATH", help="ssh, slurm: the Python that has Lepton there"),
         option("--folder", metavar="PATH", help="ssh: for temporary files; slurm: a shared one"),
+        *CUDA,
         option("--tls-ca", metavar="FILE", help="authority for ADDRESS", completes="file"),
         option("--tls-cert", metavar="FILE", help="certificate for ADDRESS", completes="file"),
         option("--tls-key", metavar="FILE", help="key for ADDRESS", completes="file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lepton_jlab.grammar import devices
 from lepton_jlab.grammar.words import (
     CLUSTER,
     EVERYWHERE,
@@ -88,6 +89,7 @@ COMMANDS: tuple[Command, ...] = (
             metavar="T",
             help="save what fit needs to go on after a death, so often: 30s; auto with --replicas",
         ),
+        *devices.RUN,
         option("--budget", metavar="M", help="stop all of it when it has cost this much: 2.50"),
         option("--energy", metavar="E", help="stop all of it when it has used this much: 100Wh"),
         option(

@@ -10,14 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from lepton_jlab.cluster.backend import KERNEL_TASK, WorkerFacts
+from lepton_jlab.cluster.backend import KERNEL_TASK, SLOT, WorkerFacts
 from lepton_jlab.cluster.host import Host
 from lepton_jlab.config import settings
 from lepton_jlab.errors import ClusterError, LeptonError, NotFoundError, suggestion
 from lepton_jlab.kernels import specs
 from lepton_jlab.kernels.deaths import Watch
 from lepton_jlab.kernels.worker import PLUGIN, KernelWorker, occupy
-from lepton_jlab.runs.worker import SLOT
 
 log = logging.getLogger("lepton.kernels")
 
@@ -86,9 +85,9 @@ class KernelService:
         """Return the workers that have a kernel, or are about to."""
         return self._coming | self.occupants().keys()
 
-    def occupants(self) -> dict[str, str]:
+    def occupants(self) -> dict[str, list[str]]:
         """Return the notebook of the kernel on each worker that has one."""
-        return {s.worker.address: f"kernel of {s.label}" for s in self._seats.values()}
+        return {s.worker.address: [f"kernel of {s.label}"] for s in self._seats.values()}
 
     async def close(self) -> None:
         """End all kernels with the cluster, and say so."""
@@ -217,7 +216,7 @@ class KernelService:
         known = await self._known(worker)
         reserved |= {facts.address for facts in known}
         busy = {*self._host.occupants(), *self._coming}
-        return [facts for facts in known if facts.address not in busy]
+        return [facts for facts in known if facts.slots and facts.address not in busy]
 
     async def _sit(self, name: str, label: str, facts: WorkerFacts, end: float) -> Seat:
         """Take the slot of one worker, as soon as it is free."""
@@ -297,7 +296,8 @@ class KernelService:
 
     def _no_seat(self, known: list[WorkerFacts]) -> ClusterError:
         busy = self._host.occupants()
-        what = "; ".join(f"{w.name} has {busy.get(w.address, 'a run that ends')}" for w in known)
+        ends = ["a run that ends"]
+        what = "; ".join(f"{w.name} has {', '.join(busy.get(w.address, ends))}" for w in known)
         return ClusterError(
             f"No worker of cluster {self._host.plan.name!r} was free for a kernel in "
             f"{settings().kernel_start_timeout:g} s: {what or 'it has none'}. Wait or cancel, or "

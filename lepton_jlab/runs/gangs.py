@@ -85,7 +85,7 @@ class Gangs:
         self, queue: Sequence[Entry], workers: Mapping[str, WorkerFacts], adapt: int = 0
     ) -> tuple[int, int]:
         """Return how many slots the queue wants, and how many there may be in all."""
-        limit = max(1, len(workers))
+        limit = max(1, sum(worker.slots for worker in workers.values()))
         if not queue:
             return 0, limit
         slots = size(queue[0].spec)
@@ -122,7 +122,7 @@ class Gangs:
 
 def capacity(spec: Mapping[str, Any], workers: Iterable[WorkerFacts]) -> int:
     """Return how many slots these workers could give a run at most."""
-    hosts = [worker.host for worker in workers]
+    hosts = [worker.host for worker in workers if worker.slots]
     if _spread(spec) == "workers":
         return len(hosts)
     return max(map(hosts.count, hosts), default=0)

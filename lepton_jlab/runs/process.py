@@ -22,6 +22,7 @@ _PIPE = 1024 * 1024  # bytes the kernel holds, so that few wake-ups read much
 _READ = 256 * 1024
 _REST = 0.005  # seconds between two reads of one pipe: 200 wake-ups a second at most
 _LAST_WORDS = 0.5  # seconds for what a dead child has left in its socket
+_TEARDOWN = 30.0  # seconds for the driver to take a dead child's memory off its GPUs
 _SHIFTS = re.compile(f"([{SHIFT_OUT}{SHIFT_IN}])")
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
@@ -129,8 +130,13 @@ class Process:
 
     async def leave(self) -> None:
         """Wait until a child that has said its last word is gone, then let go of it."""
-        with suppress(ClusterError, TimeoutError):
-            await asyncio.wait_for(self.child.status(), _LAST_WORDS)
+        with suppress(ClusterError):
+            try:
+                await asyncio.wait_for(self.child.status(), _LAST_WORDS)
+            except TimeoutError:
+                self.child.kill()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.child.status(), _TEARDOWN)
         self.close()
 
     def close(self) -> None:

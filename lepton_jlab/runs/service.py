@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from lepton_jlab.cluster.backend import WorkerFacts
+from lepton_jlab.cluster.devices import names_of
 from lepton_jlab.cluster.host import Host
 from lepton_jlab.config import settings
-from lepton_jlab.runs import records
+from lepton_jlab.runs import devices, records
 from lepton_jlab.runs.attempt import failed
 from lepton_jlab.runs.budgets import Budget, stops
 from lepton_jlab.runs.changes import Changes
@@ -73,7 +74,8 @@ class RunService:
         (self._host.scratch / "token").write_text(token)
         chosen = settings()
         plugin = RunWorker(
-            str(self._host.scratch), token, chosen.preload, chosen.grace, chosen.keep_timeout
+            *(str(self._host.scratch), token, chosen.preload, chosen.grace, chosen.keep_timeout),
+            devices.settings_of(self._host.engine, self._host.plan.options),
         )
         await check_workers(self._host.backend)
         await self._host.backend.client.register_plugin(plugin)
@@ -89,7 +91,9 @@ class RunService:
 
     def demand(self) -> int:
         """Return how many workers its runs would keep busy now."""
-        return sum(entry.spec.get("slots", 1) for entry in self._entries.values())
+        sizes = [size(entry.spec) for entry in self._entries.values()]
+        slots = int(self._host.plan.options.get("slots_per_gpu", 1))
+        return max(-(-sum(sizes) // slots), *sizes, 0)
 
     def leave(self, workers: Collection[str]) -> None:
         """Hand no more runs to `workers`, which are about to be closed."""
@@ -99,13 +103,13 @@ class RunService:
         """Return the workers that hold a slot, whether or not a run is on it."""
         return {lease.worker for lease in self._slots if lease.worker is not None}
 
-    def occupants(self) -> dict[str, str]:
-        """Return the id of the run on each worker that has one."""
-        return {
-            lease.worker: lease.entries[0].spec["id"]
-            for lease in (self._slots if self._installed else ())
-            if lease.worker is not None and lease.entries
-        }
+    def occupants(self) -> dict[str, list[str]]:
+        """Return the ids of the runs on each worker that has some."""
+        found: dict[str, list[str]] = {}
+        for lease in self._slots if self._installed else ():
+            if lease.worker is not None and lease.entries:
+                found.setdefault(lease.worker, []).append(lease.entries[0].spec["id"])
+        return found
 
     async def submit(
         self,
@@ -132,7 +136,11 @@ class RunService:
         ClusterError
             When they need more slots at once than there are.
         """
-        if error := self._gangs.refusal(spec, self._adapt(), self._host.plan.name):
+        name = self._host.plan.name
+        workers = self._workers.values()
+        if error := devices.refusal(spec, workers, self._host.engine, name) or self._gangs.refusal(
+            spec, self._adapt(), name
+        ):
             raise error
         self._places.check(spec.get("place"))
         options = submission["options"]
@@ -267,11 +275,13 @@ class RunService:
         """Record that a run, the first of its slot, is on its workers now."""
         addresses = [lease.worker or "" for lease in entry.leases]
         known = [self._workers[address] for address in addresses if address in self._workers]
-        devices = [device for facts in known for device in self._host.devices(facts)]
-        self._journal.begin(entry, known[0].name if known else addresses[0], devices)
+        own = [device for facts in known for device in self._host.devices(facts)]
+        self._journal.begin(entry, known[0].name if known else addresses[0], own)
 
     async def _start(self, worker: str, specs: list[dict[str, Any]]) -> None:
         try:
+            if specs[0].get("gpus", 1) > 1:
+                specs[0]["devices"] = await self._take_devices(self._entries[specs[0]["id"]])
             answer = await self._host.backend.call(worker, "lepton_start", specs=specs)
             if missing := answer["missing"]:
                 began = time.monotonic()
@@ -295,6 +305,14 @@ class RunService:
             entry = self._entries.get(owner(spec["id"]))
             if entry is not None and entry.cancelled:  # meanwhile, and it may not have been known
                 await self._stop(worker, spec["id"], entry.reason)
+
+    async def _take_devices(self, entry: Entry) -> list[str]:
+        """Wait until what ran on a run's devices before has left them; return their names."""
+        addresses = [lease.worker or "" for lease in entry.leases]
+        for address in addresses[1:]:  # its own worker waits by itself
+            await self._host.backend.call(address, "lepton_settle")
+        known = [self._workers[address] for address in addresses]
+        return [name for facts in known for name in names_of(facts, self._host.engine)]
 
     async def _stop(
         self, worker: str, run: str, reason: dict[str, str], force: bool = False
@@ -324,6 +342,8 @@ class RunService:
                 self._slots.opened(event["lease"], worker, event.get("environment"))
             elif event["type"] == "ready":
                 self._slots.renew()
+            elif event["type"] == "fault":
+                self._close_down(worker, event["message"])
             elif (entry := self._entries.get(owner(event["run"]))) is not None:
                 for told in entry.crew.take(event) if entry.crew is not None else [event]:
                     self._hear(entry, told, ended, paid)
@@ -359,6 +379,24 @@ class RunService:
         for runs, reason in stops(paid):
             self._spawn(self.cancel(runs, reason=reason))
         self._pump()
+
+    def _close_down(self, worker: str, fault: str) -> None:
+        """Use a worker no more whose device is lost; it ends the runs there itself."""
+        log.warning("%s: %s", worker, fault)
+        for lease in self._slots.on(worker):
+            for entry in lease.entries[:1]:
+                if entry.crew is None:
+                    self._end_elsewhere(entry, worker, devices.while_running(fault))
+        self._slots.shut(worker)
+
+    def _end_elsewhere(self, entry: Entry, worker: str, why: str) -> bool:
+        """End a run that has lost a slot on `worker`, if its child is on another one."""
+        first = entry.leases[0].worker if entry.leases else None
+        if first is None or first == worker:
+            return False
+        reason = {"kind": "worker-lost", "message": why}
+        self._spawn(self._stop(first, entry.spec["id"], reason, force=True))
+        return True
 
     def _leave(self, entry: Entry) -> None:
         """Take a run off its slots, and let the next one there begin."""
@@ -417,14 +455,7 @@ class RunService:
                     self._hear(entry, told, ended, [])
                 self._settle(ended, [])
                 continue
-            elsewhere = [one.worker for one in entry.leases[:1] if one.worker not in (None, worker)]
-            if elsewhere:  # it has a slot less, and its child knows nothing of it
-                reason = {"kind": "worker-lost", "message": _DIED.format(worker)}
-                self._spawn(
-                    self._call(
-                        elsewhere[0], "stop_run", run=entry.spec["id"], reason=reason, force=True
-                    )
-                )
+            if self._end_elsewhere(entry, worker, _DIED.format(worker)):
                 continue
             self._slots.take(entry)
             error = {"kind": "worker-lost", "message": _DIED.format(worker)}

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from lepton_jlab.cluster.backend import Backend
+from lepton_jlab.cluster.backend import SLOT, Backend
 from lepton_jlab.config import settings
 from lepton_jlab.runs.journal import Entry
-from lepton_jlab.runs.worker import SLOT, occupy
+from lepton_jlab.runs.worker import occupy
 
 log = logging.getLogger("lepton.runs")
 
@@ -69,6 +70,7 @@ class Slots:
         self._awaited: dict[str, Lease] = {}
         self._free: dict[str, Lease] = {}
         self._wanted: dict[str | None, int] = {}
+        self._shut: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: set[str] = set()
 
@@ -76,12 +78,25 @@ class Slots:
         return iter(list(self._leases.values()))
 
     def free(self, place: str | None = None) -> list[Lease]:
-        """Return the slots that can take a run now."""
-        return [
+        """Return the slots that can take a run now, first those of workers with the most."""
+        free = [
             lease
             for lease in self._free.values()
-            if _at(lease, place) and lease.worker not in self._reserved | self._leaving
+            if _at(lease, place) and lease.worker not in self._reserved | self._leaving | self._shut
         ]
+        room = Counter(lease.worker for lease in free)
+        return sorted(free, key=lambda lease: -room[lease.worker])
+
+    def on(self, worker: str) -> list[Lease]:
+        """Return the slots that a worker has given."""
+        return [lease for lease in self if lease.worker == worker]
+
+    def shut(self, worker: str) -> None:
+        """Bring no more runs to a worker, and give its slots back as they become free."""
+        self._shut.add(worker)
+        for lease in self.on(worker):
+            self.rest(lease)
+        self.renew()
 
     def leave(self, workers: Collection[str]) -> None:
         """Give no run to slots of `workers`, which are about to be closed: Dask moves them."""
@@ -151,8 +166,8 @@ class Slots:
             lease.idle = None
         if lease.worker is not None and not lease.entries and lease.name in self._leases:
             self._free[lease.name] = lease
-            loop = asyncio.get_running_loop()
-            lease.idle = loop.call_later(settings().linger, self._release, lease)
+            wait = 0.0 if lease.worker in self._shut else settings().linger
+            lease.idle = asyncio.get_running_loop().call_later(wait, self._release, lease)
 
     def lose(self, worker: str) -> None:
         """Settle the slots on a worker that is gone; Dask holds them again on others."""
@@ -197,7 +212,8 @@ class Slots:
 
     def _release(self, lease: Lease) -> None:
         # A run that needs more slots than are there yet keeps those that are.
-        if self._wanted.get(lease.place) and lease.worker not in self._reserved:
+        kept = lease.worker not in self._reserved | self._shut
+        if self._wanted.get(lease.place) and kept:
             self.rest(lease)
         elif lease.worker is not None and not lease.entries:
             worker, lease.worker = lease.worker, None  # takes no run from here on

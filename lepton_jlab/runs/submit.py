@@ -21,6 +21,7 @@ from lepton_jlab.runs import records
 from lepton_jlab.runs.capture import Captured, capture
 from lepton_jlab.runs.capture.datasets import addresses
 from lepton_jlab.runs.capture.names import analyse
+from lepton_jlab.runs.devices import words_of as device_words
 from lepton_jlab.runs.environment import environment
 from lepton_jlab.runs.estimates import digest, estimates
 from lepton_jlab.runs.gangs import gang_options
@@ -55,6 +56,8 @@ def submit(
     keep: str | None = None,
     replicas: int = 1,
     checkpoint: str | float | None = None,
+    gpus: int | None = None,
+    precision: str | None = None,
     budget: str | float | None = None,
     energy: str | float | None = None,
     place: str | None = None,
@@ -100,6 +103,10 @@ def submit(
         What a run may allocate: ``"4GiB"`` or bytes.
     keep : str, optional
         Use one persistent child per worker under this name: state stays between runs.
+    gpus : int, optional
+        So many GPUs of one machine, all for this run.
+    precision : str, optional
+        What Keras computes in: ``"mixed_float16"``, ``"mixed_bfloat16"``, ``"float32"``.
     budget, energy : str or float, optional
         What all runs together may cost, in money, and in energy: ``"100Wh"`` or Wh. When it is
         spent, those that run are stopped and those that wait are cancelled.
@@ -160,6 +167,7 @@ def submit(
         "memory": None if memory is None else parse_bytes(memory, "--memory"),
         "keep": keep,
         **gang_options(_at_least(1, replicas, "--replicas"), checkpoint, keep),
+        **device_words(gpus, precision, keep, replicas),
         "budget": None if budget is None else parse_money(budget, "--budget"),
         "energy": None if energy is None else parse_energy(energy, "--energy"),
         "place": None if place == "auto" else place,

@@ -17,10 +17,12 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from lepton_jlab.cluster.backend import RUN_METRICS
+from lepton_jlab.cluster.backend import RUN_METRICS, SLOT
+from lepton_jlab.cluster.devices import METRIC as DEVICE_METRIC
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
 from lepton_jlab.runs.attempt import Attempt, failed
+from lepton_jlab.runs.devices import WorkerDevices, while_running
 from lepton_jlab.runs.environment import environment, refusal, warning
 from lepton_jlab.runs.forkserver import ForkServer, connect_or_start
 from lepton_jlab.runs.meter import machine
@@ -28,8 +30,8 @@ from lepton_jlab.runs.notice import meeting_place
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process
 
-SLOT = "slot"
 PLUGIN = "lepton-runs"
+_LAST_WORDS = 5.0  # seconds for what a lost device holds: its driver may keep it from dying
 _ROW = 0.25  # seconds for runs in a row, before the rest goes back to the queue
 PART = 4 * 1024 * 1024  # bytes of a file in one message
 
@@ -47,19 +49,28 @@ class RunWorker(WorkerPlugin):
         Modules that the fork server imports.
     grace, keep_timeout : float
         Seconds, see `lepton_jlab.config.Settings`.
+    devices : dict, optional
+        What `WorkerDevices` takes.
     """
 
     name = PLUGIN
     ready = False  # whether it has declared its slot
 
     def __init__(
-        self, scratch: str, token: str, preload: list[str], grace: float, keep_timeout: float
+        self,
+        scratch: str,
+        token: str,
+        preload: list[str],
+        grace: float,
+        keep_timeout: float,
+        devices: dict[str, Any] | None = None,
     ) -> None:
         self._scratch = scratch
         self._token = token
         self._preload = preload
         self._grace = grace
         self._keep_timeout = keep_timeout
+        self._device_settings = devices or {}
 
     async def setup(self, worker: Any) -> None:
         """Declare the slot, add the handlers, and warm the fork server up in the background."""
@@ -74,26 +85,31 @@ class RunWorker(WorkerPlugin):
         self._kept_timers: dict[str, asyncio.TimerHandle] = {}
         self._releases: dict[str, asyncio.Event] = {}
         self._server: ForkServer | None = None
-        self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._leaving.set_result(None)
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._abandoned: set[str] = set()
+        self._devices = WorkerDevices(**self._device_settings)
         self._spare: asyncio.Task[Process] | None = None
         self._shares_disk = self._reads_token()
         self._folder = self._own_folder()
         worker.http_server.stop()  # nothing listens without authentication
-        for handler in ("start", "stop_run", "tell", "put", "events", "release"):
+        for handler in ("start", "stop_run", "tell", "put", "events", "release", "settle"):
             worker.handlers[f"lepton_{handler}"] = getattr(self, f"_{handler}")
         worker.handlers["lepton_kept"] = self._kept_children
         worker.metrics[RUN_METRICS] = self._usage
-        await worker.set_resources(**{SLOT: 1})
+        worker.metrics[DEVICE_METRIC] = lambda _worker: self._devices.told()
+        await worker.set_resources(**{SLOT: self._devices.slots})
         self.ready = True
         self._outbox.put({"type": "ready"})
+        self._devices.watch(self._lose_device)
         self._prepare_spare()
 
     async def teardown(self, worker: Any) -> None:
         """Let all children go; those of a worker that just dies are ended by the fork server."""
         for handler in [name for name in worker.handlers if name.startswith("lepton_")]:
             del worker.handlers[handler]
-        worker.metrics.pop(RUN_METRICS, None)
+        for metric in (RUN_METRICS, DEVICE_METRIC):
+            worker.metrics.pop(metric, None)
+        self._devices.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -113,8 +129,7 @@ class RunWorker(WorkerPlugin):
 
     async def child(self, keep: str | None = None) -> Process:
         """Return a child that waits; where it gets a GPU, once the one before has left it."""
-        if os.environ.get("CUDA_VISIBLE_DEVICES"):  # a run has its GPU's memory to itself
-            await asyncio.wait({self._leaving})
+        await self._settle()
         return await self._process(keep)
 
     def _usage(self, _worker: Any) -> dict[str, Any]:
@@ -177,17 +192,23 @@ class RunWorker(WorkerPlugin):
     async def _execute_all(self, specs: deque[dict[str, Any]]) -> None:
         """Execute short runs in a row; if one turns out long, return those that wait behind it."""
         end = time.monotonic() + _ROW
-        while specs:
+        while specs and not self._devices.fault:
             spec = specs.popleft()
             run = self._spawn(self._execute(spec, last=not specs))
             if specs:
                 await asyncio.wait({run}, timeout=max(0.0, end - time.monotonic()))
-                while specs and not run.done():  # the last first: each goes to the queue's head
-                    waiting = specs.pop()
-                    self._seen.remove((waiting["id"], waiting["attempt"]))
-                    del self._preparing[waiting["id"]]
-                    self._outbox.put({"type": "returned", "run": waiting["id"]})
+                if not run.done():
+                    self._return(specs)
             await run
+        self._return(specs)
+
+    def _return(self, specs: deque[dict[str, Any]]) -> None:
+        """Give runs back to the queue, the last first: each goes to its head."""
+        while specs:
+            waiting = specs.pop()
+            self._seen.remove((waiting["id"], waiting["attempt"]))
+            del self._preparing[waiting["id"]]
+            self._outbox.put({"type": "returned", "run": waiting["id"]})
 
     async def _stop_run(self, run: str, reason: dict[str, str], force: bool) -> None:
         attempt = self._attempts.get(run)
@@ -201,6 +222,32 @@ class RunWorker(WorkerPlugin):
         if run in self._attempts:
             await self._attempts[run].tell(message)
 
+    def _lose_device(self, fault: str) -> None:
+        """Take no more runs, since a device is lost, and end those that are here."""
+        self._outbox.put({"type": "fault", "message": fault})
+        self._spawn(self._close_down({"kind": "worker-lost", "message": while_running(fault)}))
+
+    async def _close_down(self, reason: dict[str, str]) -> None:
+        for run in self._preparing:
+            self._preparing[run] = reason
+        for attempt in self._attempts.values():
+            attempt.stop(reason, force=True)
+        for name in list(self._kept):
+            self._kept_timers.pop(name).cancel()
+            self._kept.pop(name).close()
+        await self.worker.set_resources(**{SLOT: 0})
+        end = time.monotonic() + _LAST_WORDS
+        while self._attempts and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        for run in self._attempts:
+            self._abandoned.add(run)
+            self._outbox.put({**failed(**reason), "run": run})
+
+    async def _settle(self) -> None:
+        """Return when the processes of ended runs have left the devices."""
+        if self._devices.names and self._leaving:
+            await asyncio.wait(self._leaving)
+
     async def _execute(self, spec: dict[str, Any], last: bool) -> None:
         run, keep = spec["id"], spec["keep"]
         if replica := spec.get("replica"):
@@ -211,6 +258,7 @@ class RunWorker(WorkerPlugin):
             "payload": [str(self._payload(spec, digest)) for digest in spec["payloads"]],
             "folder": str(self._run_folder(spec)),
         }
+        spec = self._devices.fill(spec)
         try:
             process = await self.child(keep)
         except (ClusterError, OSError) as error:
@@ -218,7 +266,8 @@ class RunWorker(WorkerPlugin):
             end = failed("worker-lost", f"no process could be started for the run: {error}")
         else:
             attempt = self._attempts[run] = Attempt(
-                spec, process, self._outbox, self._grace, self._devices()
+                *(spec, process, self._outbox, self._grace),
+                spec.get("devices") or self._devices.names,
             )
             if (reason := self._preparing.pop(run)) is not None:
                 attempt.stop(reason)
@@ -230,10 +279,13 @@ class RunWorker(WorkerPlugin):
                 if kept:
                     self._retain(keep, process)
                 else:
-                    self._leaving = asyncio.ensure_future(process.leave())
+                    leaving = asyncio.create_task(process.leave())
+                    self._leaving.add(leaving)
+                    leaving.add_done_callback(self._leaving.discard)
             if not self._shares_disk:
                 await self._ship(run, Path(spec["folder"]))
-        self._outbox.put({**end, "run": run}, urgent=last)
+        if run not in self._abandoned:
+            self._outbox.put({**end, "run": run}, urgent=last)
 
     async def _ship(self, run: str, folder: Path) -> None:
         """Send the files that a run wrote to the host, which cannot read this disk."""
@@ -307,21 +359,10 @@ class RunWorker(WorkerPlugin):
         self._kept_timers[keep] = loop.call_later(self._keep_timeout, drop)
 
     def _child_environment(self) -> dict[str, str]:
-        """Cap a run to its worker's share: its threads, and the first of its devices.
-
-        dask-cuda shows every worker all devices, its own one first.
-        """
-        threads = str(self.worker.state.nthreads)
+        """Cap a run to its worker's share: its threads and its devices."""
+        threads = str(max(1, self.worker.state.nthreads // self._devices.slots))
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-        environment = dict.fromkeys(names, threads)
-        if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
-            environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
-        return environment
-
-    def _devices(self) -> list[str]:
-        """Return the GPUs that a run sees."""
-        visible = self._child_environment().get("CUDA_VISIBLE_DEVICES")
-        return visible.split(",") if visible else []
+        return {**dict.fromkeys(names, threads), **self._devices.environment()}
 
     def _own_folder(self) -> Path:
         if self._shares_disk:

@@ -25,9 +25,9 @@ async def make(plan: Plan, scratch: Path) -> tuple[str, Backend]:
     """
     engine = plan.engine
     if engine == "auto":
-        from lepton_jlab.cluster.engines.cuda import gpu_count
+        from lepton_jlab.cluster.engines.cuda import has_gpu
 
-        engine = "cuda" if gpu_count() else "local"
+        engine = "cuda" if await has_gpu() else "local"
     module = "address" if "://" in engine else engine
     calm_dask()
     backend: Backend = await import_module(f"{__name__}.{module}").make(plan, scratch)

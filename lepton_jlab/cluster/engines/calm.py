@@ -8,6 +8,8 @@ from __future__ import annotations
 _DEFAULTS = {
     "distributed": {
         "admin": {"tick": {"interval": "500ms"}},
+        # Workers would ask NVML in their event loops: a driver that hangs would hold up all runs.
+        "diagnostics": {"nvml": False},
         "worker": {"profile": {"interval": "200ms"}, "memory": {"monitor-interval": "250ms"}},
     }
 }

@@ -67,7 +67,7 @@ class Links:
         """Hold no worker."""
         return set()
 
-    def occupants(self) -> dict[str, str]:
+    def occupants(self) -> dict[str, list[str]]:
         """Nothing runs here."""
         return {}
 

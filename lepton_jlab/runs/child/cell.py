@@ -13,7 +13,7 @@ from typing import Any
 from lepton_jlab.errors import LeptonError, RunError, suggestion
 from lepton_jlab.replicas.session import Session, join
 from lepton_jlab.runs.capture import load
-from lepton_jlab.runs.child import limits
+from lepton_jlab.runs.child import devices, limits
 from lepton_jlab.runs.child.channel import Channel
 from lepton_jlab.runs.child.recorder import Recorder
 from lepton_jlab.runs.child.shell import RunShell, words_of
@@ -51,6 +51,7 @@ class Cell:
         sys.argv = [spec["filename"]]
         if Path(spec["filename"]).is_file():
             names["__file__"] = spec["filename"]
+        devices.prepare(spec)
         limits.use_processors(spec.get("affinity"))
         limits.limit_memory(spec.get("memory"))
         if place := spec.get("replica"):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from lepton_jlab.runs.child.interrupts import INTERRUPTS
+from lepton_jlab.runs.child.on_import import on_import
 from lepton_jlab.runs.log import recorder
 
 Logs = Mapping[str, Any] | None
@@ -22,10 +19,7 @@ _PATCHED = "_lepton_reports"
 
 def report_keras() -> None:
     """Make Keras report, now if it is imported, else as soon as it is."""
-    if "keras" in sys.modules:
-        _patch(sys.modules["keras"])
-    elif not any(isinstance(finder, _KerasFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _KerasFinder())
+    on_import("keras", _patch)
 
 
 def _patch(keras: ModuleType) -> None:
@@ -160,28 +154,3 @@ def _learning_rate(model: Any) -> float | None:
         return float(rate.numpy() if hasattr(rate, "numpy") else rate)
     except (AttributeError, TypeError, ValueError):  # several optimizers, or none
         return None
-
-
-class _KerasFinder(MetaPathFinder):
-    """Finds Keras once, by the finders behind it, and patches it when it has been executed."""
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002
-        target: ModuleType | None = None,  # noqa: ARG002
-    ) -> ModuleSpec | None:
-        if fullname != "keras":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        loader = spec.loader if spec is not None else None
-        if loader is not None:
-            execute = loader.exec_module
-
-            def execute_and_patch(module: ModuleType) -> None:
-                execute(module)
-                _patch(module)
-
-            loader.exec_module = execute_and_patch  # type: ignore[method-assign]
-        return spec
