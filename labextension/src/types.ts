@@ -17,6 +17,9 @@ export interface IWorker {
   host: string;
   devices: string[];
   run: string | null;
+  runs: string[];
+  slots: number;
+  fault: string | null;
   threads: number;
   memory: number;
 }

@@ -186,7 +186,8 @@ def views(info: dict[str, Any]) -> tuple[str, str]:
         devices = ", ".join(map(str, worker["devices"]))
         memory = words.size(worker["memory"]) if worker.get("memory") else ""
         known = (worker["id"], worker["host"], devices, worker.get("threads") or "", memory)
-        table.rows.append([Cell(str(value)) for value in (*known, worker["run"] or "free")])
+        doing = worker["fault"] or ", ".join(worker["runs"]) or "free"
+        table.rows.append([Cell(str(value)) for value in (*known, doing)])
     head = f"cluster {info['name']}: {about}, {info['address']}"
     text = "\n".join(filter(None, [head, table.text()]))
     title = f"<p><b>cluster {escape(info['name'])}</b> <i>{escape(about)}</i></p>"

@@ -30,9 +30,7 @@ CUDA: tuple[Option, ...] = (
         help="cuda: each run that uses RMM begins with a pool of this size: 8GB, 0.5",
     ),
     Option(("--enable-cudf-spill",), "cuda: cuDF in runs spills to main memory", read=None),
-    option(
-        "--protocol", metavar="tls", help="cuda: of connections; always encrypted"
-    ),
+    option("--protocol", metavar="tls", help="cuda: of connections; always encrypted"),
 )
 
 RUN: tuple[Option, ...] = (

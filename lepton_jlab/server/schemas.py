@@ -134,6 +134,9 @@ COMPONENTS: dict[str, Schema] = {
                         "host": text(),
                         "devices": listed(text()),
                         "run": MAYBE_TEXT,
+                        "runs": listed(text()),
+                        "slots": whole(0),
+                        "fault": MAYBE_TEXT,
                     }
                 )
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_each_of_24_runs_has_a_device_for_itself(cluster):
     assert sorted(spans) == [f"gpu:{index}" for index in range(8)]
     for times in spans.values():
         times.sort()
-        assert all(end <= begin for (_, end), (begin, _) in zip(times, times[1:], strict=False))
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(times))
 
 
 def test_a_run_may_have_several_gpus(cluster):

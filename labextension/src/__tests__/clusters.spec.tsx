@@ -2,7 +2,7 @@ import { screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import * as React from 'react';
 import { Clusters } from '../sidebar/clusters';
-import { aCluster, aRun, aTask, counts, refused, Surroundings } from './surroundings';
+import { aCluster, aRun, aTask, aWorker, counts, refused, Surroundings } from './surroundings';
 
 const user = userEvent.setup({ delay: null });
 
@@ -104,11 +104,35 @@ it('shows what each worker does, without drawing it again', async () => {
   expect(lab.commands).toEqual([['lepton:open-run', { id: 'r1' }]]);
 });
 
+it('shows all runs that share a worker, and a GPU that is lost', async () => {
+  const lab = new Surroundings();
+  const view = lab.show(<Clusters />);
+  const gpu = { devices: ['gpu:0'], slots: 4 };
+  const workers = [
+    aWorker('0', ['r1', 'r2', 'r3', 'r4'], gpu),
+    aWorker('1', ['r5'], { ...gpu, devices: ['MIG-0001'] }),
+    aWorker('2', [], { ...gpu, slots: 0, fault: 'gpu:2: GPU is lost' })
+  ];
+  await lab.say('clusters', { clusters: [aCluster({ workers })] });
+  const [full, shared, lost] = Array.from(view.querySelectorAll<HTMLElement>('.lps-Worker'));
+  expect(full.textContent).toContain('GPU 0');
+  await user.click(within(full).getByRole('button', { name: 'r2' }));
+  expect(lab.commands).toEqual([['lepton:open-run', { id: 'r2' }]]);
+  expect(within(full).getByText('+2').title).toBe('r3, r4');
+  expect(within(shared).getByText('MIG').title).toBe('MIG-0001');
+  expect(within(lost).getByText('lost').title).toBe('gpu:2: GPU is lost');
+});
+
 it('shows a few of many workers, and all when asked', async () => {
   const lab = new Surroundings();
   const view = lab.show(<Clusters />);
   const [worker] = aCluster().workers;
-  const workers = Array.from({ length: 64 }, (_, i) => ({ ...worker, id: String(i), run: null }));
+  const workers = Array.from({ length: 64 }, (_, i) => ({
+    ...worker,
+    id: String(i),
+    run: null,
+    runs: []
+  }));
   await lab.say('clusters', { clusters: [aCluster({ workers })] });
   expect(view.querySelectorAll('.lps-Worker')).toHaveLength(8);
   await user.click(screen.getByRole('button', { name: 'Show all 64 workers' }));

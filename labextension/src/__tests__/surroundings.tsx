@@ -5,7 +5,7 @@ import { Api, ApiError } from '../api';
 import { IViewContext, LeptonProvider } from '../context';
 import { Lab } from '../model';
 import { Stream } from '../stream';
-import type { ICluster, IRunSummary, ITask } from '../types';
+import type { ICluster, IRunSummary, ITask, IWorker } from '../types';
 
 /** As the gettext of JupyterLab: in plural forms %1 is the count. */
 export const trans = {
@@ -70,15 +70,17 @@ export function refused(message: string, forcible = false): ApiError {
   return new ApiError(message, 'ClusterError', 409, forcible);
 }
 
+export function aWorker(id: string, runs: string[], more: Partial<IWorker> = {}): IWorker {
+  const rest = { slots: 1, fault: null, threads: 2, memory: 4e9 };
+  return { id, host: '127.0.0.1', devices: ['cpu'], run: runs[0] ?? null, runs, ...rest, ...more };
+}
+
 export function aCluster(more: Partial<ICluster> = {}): ICluster {
   return {
     name: 'local',
     engine: 'local',
     address: 'tls://127.0.0.1:1',
-    workers: [
-      { id: '0', host: '127.0.0.1', devices: ['cpu'], run: 'r1', threads: 2, memory: 4e9 },
-      { id: '1', host: '127.0.0.1', devices: ['cpu'], run: null, threads: 2, memory: 4e9 }
-    ],
+    workers: [aWorker('0', ['r1']), aWorker('1', [])],
     host_pid: 1,
     connection_file: '',
     idle_timeout: 3600,

@@ -7,6 +7,7 @@ import { bytes, points } from '../format';
 import type { ICluster, IWorker } from '../types';
 
 const FEW = 8;
+const SHOWN = 2; // runs of a worker
 const ROW = 26; // px, as --lp-row in the style sheet
 
 /** The workers of a cluster, each with what it does now. */
@@ -57,35 +58,52 @@ const WorkerRow = React.memo(
       };
     }, [lab, cluster, worker.id, worker.threads]);
     const device = worker.devices.join(', ');
+    const shared = worker.slots > 1 || worker.runs.length > 1;
     return (
-      <div ref={row} className="lps-Worker">
+      <div ref={row} className={`lps-Worker ${shared ? 'lps-mod-shared' : ''}`}>
         <span className="lps-Worker-name" title={trans.__('%1 on %2', worker.id, worker.host)}>
           {worker.id}
         </span>
-        <span className="lps-Worker-device">
-          {device.replace('gpu:', 'GPU ').replace('cpu', 'CPU')}
+        <span className="lps-Worker-device" title={device}>
+          {device
+            .replace('gpu:', 'GPU ')
+            .replace('cpu', 'CPU')
+            .replace(/-[0-9a-f].*/, '')}
         </span>
         <Gauge kind="cpu" label={trans.__('CPU')} />
         <Gauge kind="memory" label={trans.__('Memory')} />
-        {worker.run ? (
-          <button
-            type="button"
-            className="lps-Link"
-            title={trans.__('Open %1', worker.run)}
-            onClick={() => execute(Commands.openRun, { id: worker.run })}
-          >
-            {worker.run}
-          </button>
-        ) : (
-          <span className="lps-Worker-free">{trans.__('free')}</span>
-        )}
+        <span className="lps-Worker-runs">
+          {worker.runs.slice(0, SHOWN).map(run => (
+            <button
+              key={run}
+              type="button"
+              className="lps-Link"
+              title={trans.__('Open %1', run)}
+              onClick={() => execute(Commands.openRun, { id: run })}
+            >
+              {run}
+            </button>
+          ))}
+          {worker.runs.length > SHOWN && (
+            <span title={worker.runs.slice(SHOWN).join(', ')}>+{worker.runs.length - SHOWN}</span>
+          )}
+          {worker.fault ? (
+            <span className="lps-Worker-lost" title={worker.fault}>
+              {trans.__('lost')}
+            </span>
+          ) : (
+            !worker.runs.length && <span className="lps-Worker-free">{trans.__('free')}</span>
+          )}
+        </span>
       </div>
     );
   },
   (before, after) =>
     before.cluster === after.cluster &&
     before.worker.id === after.worker.id &&
-    before.worker.run === after.worker.run
+    before.worker.fault === after.worker.fault &&
+    before.worker.slots === after.worker.slots &&
+    before.worker.runs.join() === after.worker.runs.join()
 );
 
 function Gauge(props: { kind: string; label: string }): JSX.Element {

@@ -83,7 +83,7 @@ class Resources:
                     self._spark(f"worker.{key}.cpu", "CPU", BLUE, 100, still),
                     Cell(_of(used, limit)),
                     self._spark(f"worker.{key}.memory", "memory", VIOLET, limit, still),
-                    Cell(worker.get("run") or "free"),
+                    Cell(", ".join(worker.get("runs", ())) or "free"),
                 ]
             )
         return table.html()
@@ -140,7 +140,7 @@ class Resources:
                 key,
                 _percent(worker["cpu"]),
                 _of(*worker["memory"]),
-                worker.get("run") or "free",
+                ", ".join(worker.get("runs", ())) or "free",
             )
             table.rows.append([Cell(text) for text in told])
         for key, run in self._runs().items():
@@ -160,7 +160,7 @@ class Resources:
         shown: Mapping[str, Any] = self.sample.get("runs") or {}
         if self._cluster is None:
             return dict(shown)
-        there = {worker.get("run") for worker in self._workers().values()}
+        there = {run for worker in self._workers().values() for run in worker.get("runs", ())}
         return {key: run for key, run in shown.items() if key in there}
 
     def _gpu(self, gpu: Mapping[str, Any], *, still: bool) -> list[str]:
