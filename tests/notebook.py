@@ -33,11 +33,11 @@ class Notebook:
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
     @classmethod
-    def of(cls, page: Any, path: Path, cells: Sequence[str]) -> Notebook:
+    def of(cls, page: Any, path: Path, cells: Sequence[str], kernel: str = "python3") -> Notebook:
         """Write a notebook of code cells, open it, and wait until its kernel answers."""
         book = nbformat.v4.new_notebook()
         book.cells = [nbformat.v4.new_code_cell(source) for source in cells]
-        book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        book.metadata.kernelspec = {"name": kernel, "display_name": kernel}
         nbformat.write(book, path)
         notebook = cls(page, path)
         notebook.open()

@@ -95,6 +95,9 @@ class KernelWorker(WorkerPlugin):
     async def _launch(self, seat: str, wire: Wire, launch: Mapping[str, Any]) -> Kernel | None:
         runs: RunWorker = self._worker.plugins[RUNS]
         folder = private_folder(runs.folder / f"k{seat[:8]}")
+        if not runs.shares_disk:  # it would take clusters for dead whose hosts are elsewhere
+            away = {"JUPYTER_RUNTIME_DIR": str(folder)}
+            launch = {**launch, "env": {**launch["env"], **away}}
         try:
             process = await runs.child()
         except (ClusterError, OSError) as error:

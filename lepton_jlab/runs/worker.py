@@ -127,6 +127,11 @@ class RunWorker(WorkerPlugin):
         """A private folder on this machine; its path is short, for sockets."""
         return self._folder
 
+    @property
+    def shares_disk(self) -> bool:
+        """Whether this worker is on its host's machine, or as good as that."""
+        return self._shares_disk
+
     async def child(self, keep: str | None = None) -> Process:
         """Return a child that waits; where it gets a GPU, once the one before has left it."""
         await self._settle()
