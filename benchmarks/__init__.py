@@ -10,6 +10,7 @@ GROUPS = (
     "cancel",
     "output",
     "attach",
+    "search",
     "tls",
     "tiers",
     "storage",

@@ -85,6 +85,14 @@ export class Api {
   cancelRun(id: string, force = false): Promise<T.IRun> {
     return this._request('POST', `runs/${quote(id)}/cancel`, { force });
   }
+  /** Cancel what runs of a sweep; a search chooses no more. */
+  cancelSweep(id: string): Promise<unknown> {
+    return this._request('POST', `runs/${quote(id)}/cancel`, {});
+  }
+  /** Have a search go on with what it has learned. */
+  resumeSweep(id: string): Promise<unknown> {
+    return this._request('POST', `runs/${quote(id)}/resume`, {});
+  }
   rerun(id: string): Promise<T.IRun | { id: string; runs: T.IRun[] }> {
     return this._request('POST', `runs/${quote(id)}/rerun`, {});
   }

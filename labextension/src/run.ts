@@ -7,6 +7,11 @@ export function isActive(run: Pick<IRunSummary, 'state'>): boolean {
   return run.state === 'queued' || run.state === 'running';
 }
 
+/** Whether its search has ended it early. */
+export function isPruned(run: Pick<IRunSummary, 'state' | 'pruned'>): boolean {
+  return !isActive(run) && typeof run.pruned === 'number';
+}
+
 /** The share that is done, as Keras counts it; null where nobody knows. */
 export function shareDone(run: IRunSummary): number | null {
   const { epoch, epochs, batch, batches } = run.progress ?? {};
@@ -43,6 +48,8 @@ export function about(run: IRunSummary, trans: ITrans): string {
     words.push(run.place ? trans.__('place %1 in the queue', run.place) : trans.__('queued'));
   } else if (run.state === 'running') {
     words.push(progressText(run, trans) || trans.__('running'));
+  } else if (isPruned(run)) {
+    words.push(trans.__('pruned at step %1', run.pruned));
   } else if (run.error) {
     words.push(run.error.message);
   } else if (run.state !== 'done') {

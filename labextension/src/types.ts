@@ -86,6 +86,9 @@ export interface IRunSummary {
   progress: IRunProgress | null;
   place: number | null;
   attempt: number;
+  /** The number of its trial in a search, and the step at which that ended it. */
+  trial?: number | null;
+  pruned?: number | null;
   spark: (number | null)[];
   spark_metric: string | null;
   notebook: string | null;
@@ -140,6 +143,20 @@ export interface IComparison {
   metrics: string[];
   best: Record<string, string>;
   histories: Record<string, IHistory>;
+  /** How those sweeps are searched, by id. */
+  searches?: Record<string, ISearch>;
+}
+
+/** A search: how far it is, and by what it goes. */
+export interface ISearch {
+  trials: number;
+  asked: number;
+  search: string;
+  prune: string;
+  metric: string | null;
+  mode: 'min' | 'max' | null;
+  state: 'running' | 'done' | 'cancelled' | 'failed' | 'lost';
+  error: string | null;
 }
 
 export interface IDatasetRow {

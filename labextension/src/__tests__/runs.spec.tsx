@@ -28,16 +28,18 @@ it('shows what runs first, then what waits in its turn, then the rest', async ()
       aRun('r4', { state: 'queued', place: 1 }),
       aRun('r3', { state: 'running', progress: { epoch: 2, epochs: 4, batch: 5, batches: 10 } }),
       aRun('r2', { state: 'failed', error: { kind: 'exception', message: 'ValueError: no' } }),
+      aRun('r0', { state: 'cancelled', trial: 4, pruned: 3 }),
       aRun('r1', { metrics: { loss: 0.25 }, spark: [1, 0.5, 0.25], spark_metric: 'loss' })
     ],
     counts: { ...counts, queued: 2, running: 1, done: 1, failed: 1 },
     full: true
   });
-  expect(shown(view)).toEqual(['r3', 'r4', 'r5', 'r2', 'r1']);
+  expect(shown(view)).toEqual(['r3', 'r4', 'r5', 'r2', 'r1', 'r0']);
   const text = (id: string) => view.querySelector(`[data-run=${id}]`)!.textContent;
   expect(text('r3')).toContain('epoch 2/4');
   expect(text('r4')).toContain('place 1 in the queue');
   expect(text('r2')).toContain('ValueError: no');
+  expect(text('r0')).toContain('pruned at step 3');
   expect(text('r1')).toContain('0.2500');
   expect(text('r1')).toContain('0:30');
   expect(screen.getByRole('img', { name: 'loss over the steps of r1' })).toBeTruthy();

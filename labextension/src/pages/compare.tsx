@@ -22,6 +22,7 @@ import {
   SortTable,
   StateMark
 } from './parts';
+import { SearchLine } from './searchline';
 import { useSurroundings } from './surroundings';
 import { duration, number, numbers, tick } from '../format';
 
@@ -73,6 +74,9 @@ export function ComparePage(props: { ids: string[]; onIds: (ids: string[]) => vo
             />
           </div>
         </div>
+        {Object.entries(comparison?.searches ?? {}).map(([id, search]) => (
+          <SearchLine key={id} id={id} search={search} onChange={reload} />
+        ))}
         {about.equal.length > 0 && runs.length > 1 && (
           <p className="lp-Equal">
             <span className="lp-Dim">{trans.__('Same in all:')}</span>
@@ -224,7 +228,9 @@ function useComparison(ids: string[]): [IComparison | null, string | null, () =>
         }
         setComparison(found);
         setFault(null);
-        active = found.runs.some(run => ACTIVE.has(run.state));
+        active =
+          found.runs.some(run => ACTIVE.has(run.state)) ||
+          Object.values(found.searches ?? {}).some(search => search.state === 'running');
       } catch (error) {
         if (gone) {
           return;
@@ -342,7 +348,7 @@ function useColumns(
       key: 'state',
       title: trans.__('State'),
       value: run => run.state,
-      cell: run => <StateMark state={run.state} />
+      cell: run => <StateMark state={run.state} pruned={run.pruned} />
     },
     ...about.differing.map((name): IColumn<IRunSummary> => ({
       key: `p:${name}`,

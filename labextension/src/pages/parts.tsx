@@ -55,8 +55,11 @@ export function Facts(props: { facts: Fact[] }): JSX.Element {
   );
 }
 
-export function StateMark(props: { state: string }): JSX.Element {
+/** The state; of a run that its search has ended, at which step. */
+export function StateMark(props: { state: string; pruned?: number | null }): JSX.Element {
   const { trans } = useLepton();
+  const { state, pruned } = props;
+  const early = (state === 'cancelled' || state === 'done') && typeof pruned === 'number';
   const words: Record<string, string> = {
     queued: trans.__('queued'),
     running: trans.__('running'),
@@ -68,7 +71,7 @@ export function StateMark(props: { state: string }): JSX.Element {
   return (
     <span className={`lp-State lp-mod-${props.state}`}>
       <i aria-hidden="true" />
-      {words[props.state] ?? props.state}
+      {early ? trans.__('pruned at step %1', pruned) : (words[state] ?? state)}
     </span>
   );
 }

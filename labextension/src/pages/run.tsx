@@ -170,7 +170,7 @@ function Head(props: { run: IRun; feed: RunFeed }): JSX.Element {
           {run.id}
           {run.name && <span className="lp-Head-name">{run.name}</span>}
         </h1>
-        <StateMark state={run.state} />
+        <StateMark state={run.state} pruned={run.pruned} />
         {run.state === 'queued' && run.place && (
           <span className="lp-Dim">{trans.__('place %1 in the queue', run.place)}</span>
         )}
