@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _EPOCHS = 9
 _GRID = {
     "lr": [1e-4, 1e-3, 1e-2, 1e-1],
-    "units": [16, 32, 64, 128],
+    "units": [16, 48, 128],
     "dropout": [0.0, 0.25, 0.5],
 }
 _RANGES = {"lr": "log(1e-4,1e-1)", "units": "logint(16,128)", "dropout": "float(0,0.5)"}
-_TRIALS = 30
+_TRIALS = 18
 _SAMPLES = 6_000
 _CELL = """
 import keras
@@ -60,6 +60,7 @@ def measure(rounds: int, quick: bool) -> Result:
         grid, trials, epochs = {name: values[:2] for name, values in grid.items()}, 6, 3
     names = {"path": _data(_SAMPLES // 6 if quick else _SAMPLES), "epochs": epochs}
     found: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {"training of the grid": [], "training of the search": []}
     with cluster():
         for seed in range(rounds):
             say(f"  seed {seed + 1} of {rounds}")
@@ -68,6 +69,8 @@ def measure(rounds: int, quick: bool) -> Result:
             part = _run(_RANGES, {**names, "seed": seed}, seed=seed, **search)
             for name, value in _compared(whole, part).items():
                 found.setdefault(name, []).append(value)
+            for taken, sweep in zip(samples.values(), (whole, part), strict=True):
+                taken.append(_seconds(sweep))
     say("")
     points = len(grid["lr"]) * len(grid["units"]) * len(grid["dropout"])
     against = f"{trials} trials by TPE + Hyperband against a grid of {points}"
@@ -77,7 +80,7 @@ def measure(rounds: int, quick: bool) -> Result:
             Figure(f"{against}: epochs trained", _median(found, "epochs"), "%"),
             Figure(f"{against}: best accuracy more", _median(found, "gain"), "%", at_least=0),
         ],
-        found,
+        samples,
         [
             f"{_SAMPLES:,} pictures of Fashion-MNIST and as many to validate, {epochs} epochs, a "
             "small CNN; learning rate, units and dropout. Both start from the same seed, another "
@@ -105,8 +108,6 @@ def _compared(grid: Sweep, search: Sweep) -> dict[str, float]:
         "seconds": 100 * _seconds(search) / _seconds(grid),
         "epochs": 100 * _trained(search) / _trained(grid),
         "gain": 100 * (best[1] - best[0]),
-        "grid's best": 100 * best[0],
-        "search's best": 100 * best[1],
     }
 
 
