@@ -155,7 +155,8 @@ def start_cluster(
     name : str, optional
         What to call it; ``"local"`` by default.
     engine : str
-        ``"auto"`` (GPUs if NVML sees any, else the CPU cores), ``"local"``, ``"cuda"``, or the
+        ``"auto"`` (GPUs if NVML sees any, else the CPU cores), ``"local"``, ``"cuda"``, ``"ssh"``,
+        ``"slurm"``, ``"kubernetes"``, ``"gateway"`` (docs/engines.md has their options), or the
         address of a running scheduler to adopt, ``tls://host:port`` or ``tcp://host:port``.
     workers, threads : int, optional
         Worker processes, each with one slot for a run, and threads per worker.

@@ -329,7 +329,7 @@ def main() -> None:
     """Read a plan from standard input; report on the descriptor given, one JSON line each."""
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
-    for noisy in ("distributed", "asyncssh"):
+    for noisy in ("distributed", "asyncssh", "httpx"):
         logging.getLogger(noisy).setLevel("WARNING")
     plan = Plan.from_document(json.load(sys.stdin))
     report = os.fdopen(int(sys.argv[1]), "w", buffering=1)

@@ -61,7 +61,12 @@ COMMANDS: tuple[Command, ...] = (
             "--auth", help="gateway: how to log in", choices=("basic", "kerberos", "jupyterhub")
         ),
         option("--settings", metavar="A=1,B=2", help="gateway: what it lets its users choose"),
-        option("--image", help="gateway: the container image of scheduler and workers"),
+        option("--image", help="kubernetes, gateway: the container image, with Lepton in it"),
+        option("--namespace", help="kubernetes: which (default: the current one)"),
+        option(
+            "--limits", metavar="A=1", help="kubernetes: more for each worker: nvidia.com/gpu=1"
+        ),
+        option("--pull-secrets", metavar="A,B", help="kubernetes: what the image is pulled with"),
         option("--python", metavar="PATH", help="ssh, slurm: the Python that has Lepton there"),
         option("--folder", metavar="PATH", help="ssh: for temporary files; slurm: a shared one"),
         *CUDA,

@@ -17,7 +17,7 @@ from typing import Any
 
 from lepton_jlab.errors import MissingDependencyError, UsageError, suggestion
 
-ENGINES = ("auto", "local", "cuda", "ssh", "slurm", "gateway")
+ENGINES = ("auto", "local", "cuda", "ssh", "slurm", "kubernetes", "gateway")
 
 
 @cache
