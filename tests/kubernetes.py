@@ -21,7 +21,13 @@ from conditions import wait_until
 from sshd import free_port
 
 DASK = {"scheduler": "distributed.cli.dask_scheduler", "worker": "distributed.cli.dask_worker"}
-_PLURALS = {"DaskCluster": "daskclusters", "DaskWorkerGroup": "daskworkergroups"}
+_VERSION = {"gitVersion": "v1.30.0", "major": "1", "minor": "30"}
+_POD = {"name": "pods", "singularName": "pod", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
+_ABOUT = {  # what clients ask to learn which kinds there are
+    "/api": {"versions": ["v1"]},
+    "/api/v1": {"groupVersion": "v1", "resources": [_POD]},
+    "/apis": {"groups": []},
+}
 
 
 class Double:
@@ -41,7 +47,7 @@ class Double:
 
         parts = request.path.strip("/").split("/")
         if "namespaces" not in parts:
-            return web.json_response({"gitVersion": "v1.30.0", "major": "1", "minor": "30"})
+            return web.json_response(_ABOUT.get(request.path, _VERSION))
         plural, *name = parts[parts.index("namespaces") + 2 :]
         if name[1:] == ["portforward"]:
             return await self.forward(request)

@@ -49,7 +49,7 @@ export class Api {
   stopCluster(name: string, force = false): Promise<void> {
     return this._request('DELETE', `clusters/${quote(name)}${query({ force })}`);
   }
-  scaleCluster(name: string, workers: number, force = false): Promise<T.ICluster> {
+  scaleCluster(name: string, workers: number | string, force = false): Promise<T.ICluster> {
     return this._request('POST', `clusters/${quote(name)}/scale`, {
       workers,
       force

@@ -32,6 +32,10 @@ export interface ICluster {
   host_pid: number;
   connection_file: string;
   idle_timeout: number;
+  /** How many workers there are to be; some may not be here yet. */
+  wanted?: number;
+  /** The fewest and the most, where it follows the runs. */
+  adapt?: [number, number] | null;
   state: 'running' | 'starting' | 'stale' | 'unreachable';
 }
 

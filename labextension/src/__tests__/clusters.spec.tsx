@@ -1,4 +1,4 @@
-import { screen, within } from '@testing-library/react';
+import { act, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import * as React from 'react';
 import { Clusters } from '../sidebar/clusters';
@@ -47,6 +47,42 @@ it('adopts a scheduler by its address', async () => {
   expect(await screen.findByText('tcp://host:8786 does not answer.')).toBeTruthy();
 });
 
+it('starts one elsewhere, with what its engine needs', async () => {
+  const lab = new Surroundings();
+  lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [] });
+  act(() => lab.lab.about.set({ gpus: 0, cpus: 2, memory: 8e9, engines: ['auto', 'ssh'] } as any));
+  await user.click(screen.getAllByRole('button', { name: 'New cluster' })[1]);
+  await user.selectOptions(await screen.findByLabelText('Runs on'), 'Other machines: SSH');
+  await user.type(screen.getByLabelText('Workers'), '0..8');
+  await user.click(screen.getByRole('button', { name: 'Start' }));
+  expect(screen.getByText('This is needed.')).toBeTruthy();
+  expect(lab.requests).toEqual([]);
+  await user.type(screen.getByLabelText('Hosts'), 'a,b');
+  lab.answers['POST clusters'] = aTask('cluster start', { title: 'Start cluster ssh' });
+  await user.click(screen.getByRole('button', { name: 'Start' }));
+  expect(lab.requests).toEqual([
+    ['POST', 'clusters', { engine: 'ssh', adapt: '0..8', options: { hosts: 'a,b' } }]
+  ]);
+});
+
+it('follows the runs without a worker, which is no fault', async () => {
+  const lab = new Surroundings();
+  const view = lab.show(<Clusters />);
+  await lab.say('clusters', { clusters: [aCluster({ workers: [], wanted: 1, adapt: [0, 8] })] });
+  const about = view.querySelector('.lps-Card-about')!.textContent;
+  expect(about).toContain('no worker now · 1 more to come · 0 to 8 as runs need');
+  expect(view.querySelector('[role=alert]')).toBeNull();
+  await user.click(screen.getByRole('button', { name: /Change the number/ }));
+  const field = screen.getByRole<HTMLInputElement>('textbox', { name: 'Workers' });
+  expect(field.value).toBe('0..8');
+  await user.clear(field);
+  await user.type(field, '1..4');
+  lab.answers['POST clusters/local/scale'] = aCluster();
+  await user.click(screen.getByRole('button', { name: 'Scale' }));
+  expect(lab.requests[0][2]).toEqual({ workers: '1..4', force: false });
+});
+
 it('asks before it stops a cluster, and names what would be lost', async () => {
   const lab = new Surroundings();
   lab.show(<Clusters />);
@@ -74,7 +110,7 @@ it('scales, and asks again where runs would be ended', async () => {
   lab.show(<Clusters />);
   await lab.say('clusters', { clusters: [aCluster()] });
   await user.click(screen.getByRole('button', { name: /Change the number/ }));
-  const field = screen.getByRole('spinbutton');
+  const field = screen.getByRole('textbox', { name: 'Workers' });
   await user.clear(field);
   await user.type(field, '0');
   lab.answers['POST clusters/local/scale'] = refused('Scaling to 0 would end r1.', true);

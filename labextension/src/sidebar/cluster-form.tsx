@@ -5,6 +5,7 @@ import { Failure } from '../components/notice';
 import { ITrans, useLepton, useStore } from '../context';
 import { bytes } from '../format';
 import type { IAbout, IClusterPlan } from '../types';
+import { engineOptions, isSpan } from './engine-options';
 import { useRequest } from './request';
 
 const ADDRESS = 'address';
@@ -22,9 +23,12 @@ interface IValues {
   name: string;
   idle_timeout: string;
   kernel: string;
+  /** What belongs to one engine, by engine and name. */
+  options: Record<string, string>;
 }
 
-export type Wrong = Partial<Record<keyof IValues, string>>;
+type Field = Exclude<keyof IValues, 'options'>;
+export type Wrong = Partial<Record<string, string>>;
 
 const NOTHING: IValues = {
   engine: 'auto',
@@ -37,7 +41,8 @@ const NOTHING: IValues = {
   memory: '',
   name: '',
   idle_timeout: '',
-  kernel: ''
+  kernel: '',
+  options: {}
 };
 
 /** A new cluster: everything may be left as it is. */
@@ -57,8 +62,17 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
     about,
     trans
   );
-  const error = (name: keyof IValues) => (touched || values[name] ? wrong[name] : undefined);
-  const field = (name: keyof IValues) => ({
+  const error = (name: Field) => (touched || values[name] ? wrong[name] : undefined);
+  const own = (name: string) => ({
+    value: values.options[`${values.engine}.${name}`] ?? '',
+    error: touched ? wrong[name] : undefined,
+    onChange: (value: string) =>
+      setValues({
+        ...values,
+        options: { ...values.options, [`${values.engine}.${name}`]: value }
+      })
+  });
+  const field = (name: Field) => ({
     value: values[name],
     error: error(name),
     onChange: (value: string) => setValues({ ...values, [name]: value })
@@ -95,6 +109,9 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
         choices={engines(about, trans)}
         hint={hint(values.engine, about, trans)}
       />
+      {engineOptions(values.engine, trans).map(({ name, label, placeholder }) => (
+        <TextField key={name} label={label} placeholder={placeholder} {...own(name)} />
+      ))}
       {adopts ? (
         <>
           <TextField
@@ -115,8 +132,8 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
         <div className="lps-Form-row">
           <TextField
             label={onGpus ? trans.__('GPUs') : trans.__('Workers')}
+            hint={onGpus ? undefined : trans.__('or 0..8, as runs need')}
             placeholder={onGpus && gpus ? trans.__('all %1', gpus) : trans.__('auto')}
-            inputMode="numeric"
             {...field('workers')}
           />
           <TextField
@@ -184,9 +201,18 @@ export function check(
     }
   } else {
     for (const name of ['workers', 'threads'] as const) {
-      if (values[name] && !/^[1-9]\d*$/.test(values[name].trim())) {
+      const span = name === 'workers' && isSpan(values[name]);
+      if (values[name] && !span && !/^[1-9]\d*$/.test(values[name].trim())) {
         wrong[name] = trans.__('A number, 1 or more.');
       }
+    }
+    for (const { name, needed } of engineOptions(values.engine, trans)) {
+      if (needed && !values.options[`${values.engine}.${name}`]?.trim()) {
+        wrong[name] = trans.__('This is needed.');
+      }
+    }
+    if (values.engine === 'slurm' && !values.memory.trim()) {
+      wrong.memory = trans.__('A job asks for memory: 4GiB.');
     }
     const gpus = about?.gpus ?? 0;
     if (values.engine === 'cuda' && Number(values.workers) > gpus) {
@@ -214,8 +240,8 @@ export function check(
 }
 
 function plan(values: IValues): IClusterPlan {
-  const text = (name: keyof IValues) => values[name].trim() || undefined;
-  const number = (name: keyof IValues) => (values[name] ? Number(values[name]) : undefined);
+  const text = (name: Field) => values[name].trim() || undefined;
+  const number = (name: Field) => (values[name] ? Number(values[name]) : undefined);
   const common = {
     name: text('name'),
     idle_timeout: text('idle_timeout'),
@@ -230,12 +256,19 @@ function plan(values: IValues): IClusterPlan {
       tls_key: text('tls_key')
     };
   }
+  const start = `${values.engine}.`;
+  const options = Object.entries(values.options)
+    .filter(([name, given]) => name.startsWith(start) && given.trim())
+    .map(([name, given]) => [name.slice(start.length), given.trim()]);
+  const span = isSpan(values.workers);
   return {
     ...common,
     engine: values.engine,
-    workers: number('workers'),
+    workers: span ? undefined : number('workers'),
+    adapt: span ? text('workers') : undefined,
     threads: number('threads'),
-    memory: text('memory')
+    memory: text('memory'),
+    options: options.length ? Object.fromEntries(options) : undefined
   };
 }
 
@@ -245,7 +278,11 @@ function engines(about: IAbout | null, trans: ITrans) {
       ? trans._n('This machine: %1 GPU', 'This machine: %1 GPUs', about.gpus)
       : trans.__('This machine: best choice'),
     local: trans.__('This machine: CPU cores'),
-    cuda: trans.__('This machine: GPUs')
+    cuda: trans.__('This machine: GPUs'),
+    ssh: trans.__('Other machines: SSH'),
+    slurm: trans.__('A batch system: SLURM'),
+    kubernetes: trans.__('Pods: Kubernetes'),
+    gateway: trans.__('A Dask Gateway')
   };
   const names = about?.engines ?? ['auto', 'local', 'cuda'];
   return [
@@ -259,7 +296,7 @@ function engines(about: IAbout | null, trans: ITrans) {
 }
 
 function hint(engine: string, about: IAbout | null, trans: ITrans): string | undefined {
-  if (!about || engine === ADDRESS) {
+  if (!about || !['auto', 'local', 'cuda'].includes(engine)) {
     return undefined;
   }
   const machine = trans.__('%1 cores, %2 memory', about.cpus, bytes(about.memory));

@@ -9,6 +9,7 @@ import { bytes, duration } from '../format';
 import type { ICluster } from '../types';
 import { ClusterForm } from './cluster-form';
 import { useRequest } from './request';
+import { isSpan } from './engine-options';
 import { Workers } from './workers';
 
 export function Clusters(): JSX.Element {
@@ -131,11 +132,14 @@ const ClusterCard = React.memo(function ClusterCard(props: { cluster: ICluster }
 function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
   const { api, trans } = useLepton();
   const { cluster, onClose } = props;
-  const [workers, setWorkers] = React.useState(cluster.workers.length);
+  const before = cluster.adapt?.join('..') ?? String(cluster.workers.length);
+  const [workers, setWorkers] = React.useState(before);
+  const wrong = !isSpan(workers) && !/^\d+$/.test(workers.trim());
   const request = useRequest();
   const forcible = request.error?.forcible ?? false;
   const send = async () => {
-    if (await request.send(() => api.scaleCluster(cluster.name, workers, forcible))) {
+    const asked = isSpan(workers) ? workers.trim() : Number(workers);
+    if (await request.send(() => api.scaleCluster(cluster.name, asked, forcible))) {
       onClose();
     }
   };
@@ -152,12 +156,12 @@ function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
         {trans.__('Workers')}
         <input
           className="lps-Input"
-          type="number"
-          min={0}
           value={workers}
+          title={trans.__('A number; 0..8: as many as runs wait for')}
+          aria-invalid={wrong}
           autoFocus
           onChange={event => {
-            setWorkers(Math.max(0, Math.round(Number(event.target.value))));
+            setWorkers(event.target.value);
             request.clear();
           }}
         />
@@ -165,7 +169,7 @@ function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
       <Button
         type="submit"
         look={forcible ? 'danger' : 'primary'}
-        disabled={request.busy || workers === cluster.workers.length}
+        disabled={request.busy || wrong || workers === before}
       >
         {request.busy
           ? trans.__('Scaling…')
@@ -190,7 +194,14 @@ function facts(cluster: ICluster, trans: ITrans): string {
         : trans._n('%1 thread each', '%1 threads each', threads)
     );
   } else {
-    words.push(trans.__('no worker yet'));
+    words.push(cluster.adapt ? trans.__('no worker now') : trans.__('no worker yet'));
+  }
+  const coming = (cluster.wanted ?? 0) - workers.length;
+  if (coming > 0) {
+    words.push(trans._n('%1 more to come', '%1 more to come', coming));
+  }
+  if (cluster.adapt) {
+    words.push(trans.__('%1 to %2 as runs need', cluster.adapt[0], cluster.adapt[1]));
   }
   words.push(trans.__('idle stop %1', duration(cluster.idle_timeout)));
   return words.join(' · ');

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ipywidgets import HTML, BoundedIntText, Combobox, HBox, Layout, Text, ToggleButton, VBox
 
 import lepton_jlab as lepton
-from lepton_jlab.cluster.options import ENGINES
+from lepton_jlab.cluster.options import installed
 from lepton_jlab.commands.cluster import views
 from lepton_jlab.panel.asking import Asking, Status, Tell, button, close_tree
 from lepton_jlab.panel.facts.clusters import NONE
@@ -56,7 +56,11 @@ class _Form(VBox):
         narrow = Layout(width="244px")
         self._name = Text(description="name", placeholder="after its engine", layout=narrow)
         self._engine = Combobox(
-            value="auto", options=ENGINES, description="engine", ensure_option=False, layout=narrow
+            value="auto",
+            options=installed(),
+            description="engine",
+            ensure_option=False,
+            layout=narrow,
         )
         self._workers = BoundedIntText(
             value=0, min=0, max=4096, description="workers", tooltip="0: one per device"

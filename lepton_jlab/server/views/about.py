@@ -11,7 +11,7 @@ from lepton_jlab.server.lab import Lab
 
 def about(lab: Lab) -> dict[str, Any]:
     """Return what there is to choose from."""
-    from lepton_jlab.cluster.options import ENGINES
+    from lepton_jlab.cluster.options import installed
     from lepton_jlab.completion import COLLECTIONS
     from lepton_jlab.grammar import CODECS
     from lepton_jlab.resources import limits
@@ -23,7 +23,7 @@ def about(lab: Lab) -> dict[str, Any]:
         "cpus": limits.processors(),
         "memory": limits.memory()[1],
         "tensorflow": importlib.util.find_spec("tensorflow") is not None,
-        "engines": list(ENGINES),
+        "engines": list(installed()),
         "codecs": list(CODECS),
         "sources": list(COLLECTIONS),
     }
