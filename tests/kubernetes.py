@@ -24,9 +24,9 @@ DASK = {"scheduler": "distributed.cli.dask_scheduler", "worker": "distributed.cl
 _VERSION = {"gitVersion": "v1.30.0", "major": "1", "minor": "30"}
 _POD = {"name": "pods", "singularName": "pod", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
 _ABOUT = {  # what clients ask to learn which kinds there are
-    "/api": {"versions": ["v1"]},
-    "/api/v1": {"groupVersion": "v1", "resources": [_POD]},
-    "/apis": {"groups": []},
+    "api": {"versions": ["v1"]},
+    "api/v1": {"groupVersion": "v1", "resources": [_POD]},
+    "apis": {"groups": []},
 }
 
 
@@ -45,9 +45,9 @@ class Double:
     async def answer(self, request: Any) -> Any:
         from aiohttp import web
 
-        parts = request.path.strip("/").split("/")
+        parts = [part for part in request.path.split("/") if part]
         if "namespaces" not in parts:
-            return web.json_response(_ABOUT.get(request.path, _VERSION))
+            return web.json_response(_ABOUT.get("/".join(parts), _VERSION))
         plural, *name = parts[parts.index("namespaces") + 2 :]
         if name[1:] == ["portforward"]:
             return await self.forward(request)
