@@ -14,6 +14,7 @@ from lepton_jlab.errors import ClusterError, NotFoundError, suggestion
 from lepton_jlab.runs import history, records, transcript
 from lepton_jlab.runs import values as value_files
 from lepton_jlab.runs.history import HistoryReader
+from lepton_jlab.runs.literals import restored
 from lepton_jlab.runs.records import pruned_at, trial_of
 from lepton_jlab.runs.rerun import resubmit
 from lepton_jlab.runs.transcript import Message
@@ -110,7 +111,7 @@ class Run:
     @property
     def params(self) -> dict[str, Any]:
         """The sweep's variables of this run."""
-        return dict(self._record["params"])
+        return restored(self._record["params"], self._record["options"].get("literals"))
 
     @property
     def pruned(self) -> int | None:

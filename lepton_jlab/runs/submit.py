@@ -25,6 +25,7 @@ from lepton_jlab.runs.devices import words_of as device_words
 from lepton_jlab.runs.environment import environment
 from lepton_jlab.runs.estimates import digest, estimates
 from lepton_jlab.runs.gangs import gang_options
+from lepton_jlab.runs.literals import literals
 from lepton_jlab.runs.origin import origin
 from lepton_jlab.runs.run import Run, runs_of
 from lepton_jlab.runs.search.asked import make_search
@@ -196,6 +197,7 @@ def submit(
         "sys_path": [os.path.abspath(p) for p in sys.path if p],  # noqa: PTH100 (no resolving)
         "filename": filename,
         "sizes": captured.sizes,
+        "literals": literals({n: v for n, v in swept.items() if not isinstance(v, Range)}),
         "datasets": addresses(source, captured, namespace or getattr(work, "__globals__", {})),
     }
     code = digest(shown)
@@ -250,16 +252,17 @@ def _points(swept: Mapping[str, Any], repeat: int) -> list[dict[str, Any]]:
 
 
 def _plain(variable: str, value: Any) -> Any:
-    """Return a swept value as it is recorded: JSON, so that other programs can read it."""
+    """Return a swept value that JSON can have, so that other programs can read the record."""
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         value = value.item()
     if isinstance(value, tuple | list):
-        return [_plain(variable, part) for part in value]
+        parts = [_plain(variable, part) for part in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise UsageError(
         f"--sweep {variable}: {value!r} is a {type(value).__name__}. Sweep over numbers, strings, "
-        "True, False, None or lists of them, and make the object from it in the cell."
+        "True, False, None or lists and tuples of them, and make the object from it in the cell."
     )
 
 

@@ -132,6 +132,18 @@ if not first.exists():
     assert sweep.best().params["x"] == max(run.params["x"] for run in sweep)
 
 
+def test_a_swept_tuple_is_one_in_its_run(small):
+    cell = "import lepton_jlab as lepton\nlepton.log(loss=1)\nprint(repr(shape))"
+    args = parse(["run", "--sweep", "shape=(1,2),[3,(4,5)]"], "cell")
+    (sweep,) = perform(args, Context("cell", code=cell)).work
+    assert [run.output for run in sweep.wait(60)] == ["(1, 2)\n", "[3, (4, 5)]\n"]
+    assert sweep[0].params == {"shape": (1, 2)}
+    assert sweep[0].to_dict()["params"] == {"shape": [1, 2]}
+    assert sweep[0].rerun().wait(60).output == "(1, 2)\n"
+    searched = lepton.submit(cell, sweep={"shape": [(1, 2)]}, trials=1)
+    assert [run.output for run in searched.wait(60)] == ["(1, 2)\n"]
+
+
 def test_a_metric_that_nobody_logs_ends_the_search_at_once(small):
     cell = "import lepton_jlab as lepton\nlepton.log(accuracy=x)"
     given = {"sweep": {"x": "float(0,1)"}, "trials": 50}

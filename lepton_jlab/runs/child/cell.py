@@ -17,6 +17,7 @@ from lepton_jlab.runs.child import devices, limits
 from lepton_jlab.runs.child.channel import Channel
 from lepton_jlab.runs.child.recorder import Recorder
 from lepton_jlab.runs.child.shell import RunShell, words_of
+from lepton_jlab.runs.literals import restored
 from lepton_jlab.runs.log import record_with
 from lepton_jlab.runs.values import SavedValue, save
 from lepton_jlab.runs.words import size
@@ -58,7 +59,7 @@ class Cell:
             self._session = join(place, self._folder, self._channel.send, self._channel.receive)
         if spec.get("payload"):
             load(spec["payload"], names)
-        names.update(spec.get("params") or {})
+        names.update(restored(spec.get("params") or {}, spec.get("literals")))
         self._before = {name: id(value) for name, value in names.items()}
 
     def execute(self) -> None:
