@@ -41,6 +41,23 @@ def test_fit_reports_metrics_and_progress(keras_worker):
     assert len(list((keras_worker.folder / heard.end["id"] / "tensorboard").iterdir())) == 1
 
 
+def test_precision_is_the_policy_of_the_run_s_models(keras_worker):
+    code = "import keras\nprint(keras.layers.Dense(1).compute_dtype, keras.layers.Dense(1).dtype)"
+    assert keras_worker.run(code, precision="mixed_float16").text.split() == ["float16", "float32"]
+    assert keras_worker.run(code).text.split() == ["float32", "float32"]
+
+
+def test_a_share_of_a_gpu_is_taken_when_tensorflow_makes_its_context(keras_worker):
+    heard = keras_worker.run(
+        "import tensorflow as tf\n"
+        "from tensorflow.python.eager import context\n"
+        "print(hasattr(context.Context.ensure_initialized, '__wrapped__'))\n"
+        "print(context.context()._initialized, int(tf.constant(2) + 1))",
+        gpu_share=0.5,
+    )
+    assert heard.text.split() == ["True", "False", "3"]
+
+
 def test_there_is_a_line_an_epoch_and_no_progress_bar(keras_worker):
     heard = keras_worker.run(
         MODEL + "model.fit(x, y, batch_size=8, epochs=2)\n"
