@@ -125,8 +125,8 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def shapes() -> Any:
-    """``shapes``: a kept model that tells three classes of images (8, 8, 1) apart."""
+def tiles() -> Any:
+    """``tiles``: a kept model that tells three classes of images (8, 8, 1) apart."""
     import keras
     import numpy as np
 
@@ -135,7 +135,7 @@ def shapes() -> Any:
     layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
     return lepton.save_model(
         keras.Sequential([keras.layers.Input((8, 8, 1)), *layers]),
-        "shapes",
+        "tiles",
         samples=np.zeros((4, 8, 8, 1), "float32"),
         classes=["round", "square", "flat"],
     )

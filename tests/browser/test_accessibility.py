@@ -34,7 +34,7 @@ class Lived:
 
 
 @pytest.fixture(scope="module")
-def lived(lab: Any, cluster: lepton.Cluster, shapes: lepton.Model) -> Iterator[Lived]:
+def lived(lab: Any, cluster: lepton.Cluster, tiles: lepton.Model) -> Iterator[Lived]:
     """A lab in which something of everything was made."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (40, 8, 8, 1)).astype("u1")
@@ -166,7 +166,7 @@ VIEWS: dict[str, Callable[[Any, Lived], str]] = {
     "page dataset": opened("open-dataset", ".lp-Grid img", path="seen.zarr"),
     "page label, before": opened("open-labelling", ".lp-Begin", path="unseen.zarr"),
     "page label": labelling,
-    "page model": opened("open-model", "tbody tr", name="shapes"),
+    "page model": opened("open-model", "tbody tr", name="tiles"),
     "page model, unknown": opened("open-model", "[role=alert]", name="no-such"),
     "dialog asking for a text": dialog("Keep a version"),
     "dialog asking whether": confirmation,

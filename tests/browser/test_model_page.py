@@ -16,11 +16,11 @@ PAGE = ".jp-MainAreaWidget:not(.lm-mod-hidden) .lp-Page"
 
 
 def test_a_saved_model_is_deployed_tried_with_one_sample_and_stopped(
-    page: Any, lab: Any, shapes: lepton.Model
+    page: Any, lab: Any, tiles: lepton.Model
 ) -> None:
     np.savez(lab.root / "shapes.npz", x=np.ones((6, 8, 8, 1), "f4"), y=np.arange(6) % 3)
     lepton.import_dataset(str(lab.root / "shapes.npz"), str(lab.root / "shapes.zarr"))
-    command(page, "lepton:open-model", {"name": "shapes"})
+    command(page, "lepton:open-model", {"name": "tiles"})
     view = page.locator(PAGE)
     view.get_by_role("row", name="1 promoted").wait_for()
     facts = view.locator(".lp-Facts", has_text="Inputs").inner_text()
@@ -36,7 +36,7 @@ def test_a_saved_model_is_deployed_tried_with_one_sample_and_stopped(
     view.get_by_label("sample", exact=True).fill("4")
     view.get_by_role("button", name="Predict").click()
     view.get_by_text("answered in").wait_for()
-    expected = lepton.endpoint("shapes").predict(np.ones((1, 8, 8, 1), "f4"))
+    expected = lepton.endpoint("tiles").predict(np.ones((1, 8, 8, 1), "f4"))
     scores = view.get_by_role("table", name="Scores")
     first = ["round", "square", "flat"][int(np.argmax(expected))]
     assert first in scores.get_by_role("row").first.inner_text()
