@@ -9,7 +9,7 @@ import { best } from './metrics';
 import { Copy, Empty, Facts, Fault, IColumn, ISorting, Section, SortTable } from './parts';
 import { useSurroundings } from './surroundings';
 import { TaskLine, useTask } from './taskline';
-import { bytes, duration, moment, number } from '../format';
+import { bytes, duration, moment, number, percent } from '../format';
 
 export function ModelPage(props: { name: string }): JSX.Element {
   const { api, lab, trans } = useLepton();
@@ -344,7 +344,7 @@ function TryIt(props: { name: string }): JSX.Element {
                 key: row.class,
                 label: row.class,
                 value: row.score,
-                text: number(row.score)
+                text: percent(row.score, 1)
               }))}
             />
           ) : (

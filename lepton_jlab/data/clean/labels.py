@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WRONG = 0.5  # from this probability on it is a finding
 LEAST = 10  # samples of a class a model can be asked about
+_FITTED = 20_000  # samples that rate and sharpness are fitted to
 _SHARPNESS = np.geomspace(0.4, 4, 40)
 _RATES = np.concatenate([[1e-5], np.geomspace(1e-3, 0.5, 40)])
 
@@ -61,24 +62,32 @@ def suspicions(probabilities: NDArray[Any], labels: NDArray[Any]) -> Suspicions:
     labels
         Class numbers, shape ``(samples,)``.
     """
-    count, classes = probabilities.shape
+    classes = probabilities.shape[1]
     logs = np.log(np.clip(probabilities.astype(np.float64), 1e-9, 1))
-    best, given = (-np.inf, 0.0), np.zeros(count)
+    some = slice(None, None, -(-len(logs) // _FITTED) or 1)  # two numbers are fitted: enough
+    few, given = logs[some], labels[some]
+    best, sharp = (-np.inf, 0.0), 1.0
     for sharpness in _SHARPNESS:
-        scaled = logs / sharpness
-        scaled -= scaled.max(axis=1, keepdims=True)
-        own = np.exp(scaled[np.arange(count), labels]) / np.exp(scaled).sum(axis=1)
+        own = _probability(few / sharpness, given)
         for rate in _RATES:  # an error gives any other class its label
             fit = float(np.log((1 - rate) * own + rate * (1 - own) / (classes - 1)).mean())
             if fit > best[0]:
-                best, given = (fit, float(rate)), own
+                best, sharp = (fit, float(rate)), float(sharpness)
+    own = _probability(logs / sharp, labels)
     rate = best[1]
-    mistaken = rate * (1 - given) / (classes - 1)
+    mistaken = rate * (1 - own) / (classes - 1)
     others = logs.copy()
-    others[np.arange(count), labels] = -np.inf
+    others[np.arange(len(logs)), labels] = -np.inf
     return Suspicions(
-        mistaken / (mistaken + (1 - rate) * given), others.argmax(axis=1).astype(np.int64), rate
+        mistaken / (mistaken + (1 - rate) * own), others.argmax(axis=1).astype(np.int64), rate
     )
+
+
+def _probability(logs: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return what a softmax of each row gives to its label."""
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    own: NDArray[np.float64] = powers[np.arange(len(logs)), labels] / powers.sum(axis=1)
+    return own
 
 
 def label_findings(
