@@ -177,9 +177,9 @@ def views(info: dict[str, Any]) -> tuple[str, str]:
 
     count = len(info["workers"])
     about = f"{info['engine']}, {count} worker{'s' * (count != 1)}"
-    if info["wanted"] > count:
+    if info.get("wanted", 0) > count:
         about += f" of {info['wanted']}, the rest still to come"
-    if info["adapt"]:
+    if info.get("adapt"):
         about += ", {} to {} as runs need them".format(*info["adapt"])
     table = Table(["worker", "host", "devices", "threads", "memory", "run"], frozenset({3, 4}))
     for worker in info["workers"]:

@@ -39,9 +39,9 @@ async def make(plan: Plan, scratch: Path) -> Backend:  # noqa: ARG001 (one proto
     try:
         return await _make(plan)
     except (kr8s.APITimeoutError, httpx.HTTPError, OSError, ValueError) as error:
+        said = str(error) or type(error).__name__
         raise ClusterError(
-            f"Kubernetes cannot be reached: {error or type(error).__name__}. Check it: kubectl get "
-            "pods"
+            f"Kubernetes cannot be reached: {said}. Check it: kubectl get pods"
         ) from error
     except kr8s.ServerError as error:
         raise ClusterError(f"Kubernetes refused: {error}{_hint(error)}") from error
@@ -125,8 +125,14 @@ class _Way:
         except socket.gaierror:
             self._forward = service.portforward(manifests.PORT, local_port="auto")
             address = f"tls://127.0.0.1:{await self._forward.start()}"
-        timeout = max(10.0, end - time.monotonic())
-        return await Client(address, security=security, asynchronous=True, timeout=timeout)
+        while True:
+            timeout = max(10.0, end - time.monotonic())
+            try:
+                return await Client(address, security=security, asynchronous=True, timeout=timeout)
+            except OSError:  # what forwards a port may be there before what listens
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(_LOOK)
 
     async def _ready(self, end: float) -> Any:
         import kr8s
