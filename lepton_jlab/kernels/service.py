@@ -48,6 +48,7 @@ class Seat:
     notebook: Any = None  # its connection, while there is one
     gone: Any = None  # the last one that broke
     life: asyncio.Task[None] | None = None
+    up: bool = False  # whether there has been a kernel
     busy: bool = False
     used: float = 0.0
 
@@ -59,6 +60,7 @@ class KernelService:
         self._host = host
         self._seats: dict[str, Seat] = {}
         self._coming: set[str] = set()  # workers on which a kernel is about to sit
+        self._waiting = 0  # kernels that have no worker yet
         self._installed = False
 
     async def start(self) -> None:
@@ -70,13 +72,14 @@ class KernelService:
                 await self.offer()
 
     def active(self) -> bool:
-        """Tell whether a kernel executes a cell, or was asked something just now."""
+        """Tell whether a kernel starts, executes a cell, or was asked something just now."""
         recent = time.monotonic() - _FRESH
-        return any(seat.busy or seat.used > recent for seat in self._seats.values())
+        used = (not seat.up or seat.busy or seat.used > recent for seat in self._seats.values())
+        return bool(self._waiting or self._coming) or any(used)
 
     def demand(self) -> int:
         """Return how many workers its kernels need."""
-        return len(self.held())
+        return len(self.held()) + self._waiting
 
     def leave(self, workers: Collection[str]) -> None:
         """Take no notice of workers that go: those that it holds go last."""
@@ -87,7 +90,10 @@ class KernelService:
 
     def occupants(self) -> dict[str, list[str]]:
         """Return the notebook of the kernel on each worker that has one."""
-        return {s.worker.address: [f"kernel of {s.label}"] for s in self._seats.values()}
+        found: dict[str, list[str]] = {}
+        for seat in self._seats.values():
+            found.setdefault(seat.worker.address, []).append(f"kernel of {seat.label}")
+        return found
 
     async def close(self) -> None:
         """End all kernels with the cluster, and say so."""
@@ -165,6 +171,8 @@ class KernelService:
         with suppress(OSError):
             while True:
                 message = await seat.comm.read()
+                if message.get("type") == "up":
+                    seat.up, seat.used = True, time.monotonic()
                 await seat.here.wait()
                 with suppress(OSError):
                     await seat.notebook.write(message)
@@ -194,29 +202,41 @@ class KernelService:
         """
         self._refuse_plain()
         end = time.monotonic() + settings().kernel_start_timeout
-        reserved: set[str] = set()  # runs leave these workers' next free slot alone
+        facts = await self._await_free(worker, end)
+        self._coming.add(facts.address)
+        self._host.reserved.add(facts.address)  # runs leave its next free slot alone
+        try:
+            return await self._sit(name, label, facts, end)
+        finally:
+            self._coming.discard(facts.address)
+            self._host.reserved.discard(facts.address)
+
+    async def _await_free(self, worker: str | None, end: float) -> WorkerFacts:
+        """Return the emptiest worker that has a free slot, as soon as one has."""
+        reserved: set[str] = set()
+        self._waiting += 1
         try:
             while not (free := await self._free(worker, reserved)):
                 if time.monotonic() > end:
                     raise self._no_seat(await self._known(worker))
                 self._host.reserved |= reserved
                 await asyncio.sleep(_LOOK)
-            reserved.add(free[0].address)
-            self._host.reserved |= reserved
-            self._coming.add(free[0].address)
-            try:
-                return await self._sit(name, label, free[0], end)
-            finally:
-                self._coming.discard(free[0].address)
+            return free[0]
         finally:
+            self._waiting -= 1
             self._host.reserved -= reserved
 
     async def _free(self, worker: str | None, reserved: set[str]) -> list[WorkerFacts]:
-        """Return the workers on which nothing runs; add all that would do to `reserved`."""
+        """Return the workers with a free slot, the emptiest first; note all that would do."""
         known = await self._known(worker)
         reserved |= {facts.address for facts in known}
-        busy = {*self._host.occupants(), *self._coming}
-        return [facts for facts in known if facts.slots and facts.address not in busy]
+        occupants = self._host.occupants()
+        used = {
+            facts.address: len(occupants.get(facts.address, ())) + (facts.address in self._coming)
+            for facts in known
+        }
+        free = [facts for facts in known if used[facts.address] < facts.slots]
+        return sorted(free, key=lambda facts: used[facts.address])
 
     async def _sit(self, name: str, label: str, facts: WorkerFacts, end: float) -> Seat:
         """Take the slot of one worker, as soon as it is free."""

@@ -194,12 +194,12 @@ def test_the_end_of_the_worker_and_of_the_cluster_are_told(brief, tmp_path):
 def test_an_idle_kernel_ends_with_its_idle_cluster_and_a_busy_one_keeps_it(
     brief_patience, tmp_path
 ):
-    cluster = lepton.start_cluster("idle", workers=1, threads=1, idle_timeout=2, kernel=True)
+    cluster = lepton.start_cluster("idle", workers=1, threads=1, idle_timeout=3, kernel=True)
     kernel = start_kernel("lepton-idle", tmp_path)
     try:
-        assert kernel.run("import time; time.sleep(4); print('done')") == ("ok", "done\n")
+        assert kernel.run("import time; time.sleep(6); print('done')") == ("ok", "done\n")
         wait_gone([cluster.file["pid"]], 20)
-        assert "'idle' stopped itself after 2 s without use" in kernel.run("1")[1]
+        assert "'idle' stopped itself after 3 s without use" in kernel.run("1")[1]
     finally:
         kernel.close()
 
