@@ -156,11 +156,14 @@ def rerun(args: Namespace, context: Context) -> Result:
 
 @action("runs resume")
 def resume(args: Namespace, context: Context) -> Result:
-    """Have a search go on."""
+    """Have a run go on from its checkpoint, or a search with what it has learned."""
     work = find(args.id, context)
-    if not isinstance(work, lepton.Sweep):
-        raise UsageError(f"{work.id} is a single run; what goes on is a sweep with --trials.")
-    work.resume(args.trials, args.cluster)
+    if isinstance(work, lepton.Sweep):
+        work.resume(args.trials, args.cluster)
+    elif args.trials is not None:
+        raise UsageError(f"{work.id} is a single run: --trials belongs to a search.")
+    else:
+        work = work.resume(args.cluster)
     return Result(
         work.to_dict,
         _text(work, lines=0),

@@ -142,12 +142,12 @@ COMMANDS: tuple[Command, ...] = (
     ),
     command(
         "runs resume",
-        "Have a search go on that was cancelled or lost its host, with what it has learned.",
-        argument("ID", help="a sweep: s3, its name, or a variable that holds it", completes="run"),
+        "Have a run go on from its last checkpoint, or a search with what it has learned.",
+        argument("ID", help=WHICH, completes="run"),
         option(
             "--trials",
             metavar="N",
-            help="so many in all (default: as many as before)",
+            help="of a search: so many in all (default: as many as before)",
             read=positive,
         ),
         CLUSTER,

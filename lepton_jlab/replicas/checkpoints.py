@@ -15,13 +15,6 @@ from lepton_jlab.errors import RunError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FOLDER = "checkpoint"  # in the folder of a run
-
-
-def path_of(folder: Path, call: int) -> Path:
-    """Return the checkpoint of the `call`-th `fit` of a run, counted from 1."""
-    return folder / FOLDER / f"fit-{call}.npz"
-
 
 def write(
     path: Path, groups: Mapping[str, Sequence[NDArray[Any]]], document: Mapping[str, Any]

@@ -17,6 +17,7 @@ from lepton_jlab.errors import LeptonError
 from lepton_jlab.replicas import checkpoints
 from lepton_jlab.replicas.gradients import FLAGS, apply_averaged, average, capturing, weighing
 from lepton_jlab.replicas.group import group
+from lepton_jlab.replicas.places import path_of
 from lepton_jlab.replicas.variables import State, floats, metric_variables, numbers
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ def _callback(keras: Any) -> Any:
             self._x: Any = given.get("x")
             self._epochs = given.get("epochs", 1)
             self._others = others
-            self._path = checkpoints.path_of(session.folder, self._call)
+            self._path = path_of(session.folder, self._call)
             self._resumed: dict[str, Any] | None = None
             self._history: dict[str, list[float]] = {}
             self._done_epochs: list[int] = []

@@ -103,6 +103,18 @@ class Attempt:
             loop = asyncio.get_running_loop()
             self._killer = loop.call_later(self._grace, self._process.child.kill)
 
+    @property
+    def over(self) -> bool:
+        """Whether its child has ended."""
+        return self._process.child.ended
+
+    def give_notice(self) -> bool:
+        """Tell a run that makes checkpoints that it must leave; return whether it is one."""
+        heeds = (self._spec.get("replica") or {}).get("checkpoint") is not None
+        if heeds and self._begun is not None:
+            self._process.child.terminate()
+        return heeds and self._begun is not None
+
     async def tell(self, message: dict[str, Any]) -> None:
         """Give the child a message that it waits for."""
         await self._process.tell(message)

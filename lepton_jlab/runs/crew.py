@@ -10,9 +10,11 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_jlab.cluster.backend import WorkerFacts
+from lepton_jlab.replicas.places import FOLDER
 from lepton_jlab.runs.attempt import failed
 from lepton_jlab.runs.words import duration
 
@@ -72,9 +74,10 @@ class Crew:
         self._spec = spec
         self._call = call
         self._shards = int(spec["replicas"])
-        self._seed = secrets.randbelow(1 << 31)
+        self._seed = _seed(Path(spec["folder"]))
         self._ranks: list[Rank] = []
         self._strikes = 0
+        self._at: Event | None = None
         self._ending: asyncio.TimerHandle | None = None
         self._named: set[int] = set()
 
@@ -159,9 +162,10 @@ class Crew:
 
     def goes_on_with(self, workers: int) -> bool:
         """Take fewer workers than at first, if it had begun on more; return whether it does."""
-        if self._ranks:
+        begun = bool(self._ranks or self._spec.get("resume"))
+        if begun:
             self._spec["slots"] = workers
-        return bool(self._ranks)
+        return begun
 
     def _take_used(self, rank: Rank, event: Event) -> list[Event]:  # noqa: ARG002
         return [event]
@@ -199,6 +203,7 @@ class Crew:
 
     def _take_checkpoint(self, rank: Rank, event: Event) -> list[Event]:
         self._strikes = 0
+        self._at = event
         return [event] if rank.number == 0 else []
 
     def _take_waiting(self, rank: Rank, event: Event) -> list[Event]:
@@ -244,6 +249,14 @@ class Crew:
         for worker, run in self.places():
             self._call(worker, "stop_run", run=run, reason=reason, force=True)
 
+    def goes_on_from(self) -> str:
+        """Say where the next attempt begins."""
+        at = self._at
+        if at is None:
+            return "Going on from the start"
+        where = f"epoch {at['epoch'] + 1}" + (f", batch {at['batch']}" if at["batch"] else "")
+        return f"Going on from the checkpoint at {where}"
+
     def _cause(self) -> Event:
         """Return the end that explains all others."""
         ends = [rank.end for rank in self._ranks if rank.end is not None]
@@ -272,3 +285,12 @@ class Crew:
             return end
         message = f"rank {rank.number} on worker {rank.worker}: {end['error']['message']}"
         return {**end, "values": [], "error": {**end["error"], "message": message}}
+
+
+def _seed(folder: Path) -> int:
+    """Return the seed of a run, the same whenever and wherever it goes on."""
+    file = folder / FOLDER / "seed"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(str(secrets.randbelow(1 << 31)))
+    return int(file.read_text())

@@ -78,6 +78,12 @@ class Child:
         if not self._exit.done():  # later its pid may be another's
             linux.interrupt(self.pid)
 
+    def terminate(self) -> None:
+        """Send SIGTERM: a run that makes checkpoints makes one and ends, others just end."""
+        if not self._exit.done():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """Kill the child and what it has started."""
         if not self._exit.done():

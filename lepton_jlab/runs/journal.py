@@ -178,9 +178,12 @@ class Journal:
 
     def retry(self, entry: Entry, error: Mapping[str, Any]) -> None:
         """Record that a run goes back into the queue after `error`."""
-        notice = f"\nAttempt {entry.attempt - 1} ended: {error['message']}. Trying again.\n"
+        next_ = "Trying again" if entry.crew is None else entry.crew.goes_on_from()
+        notice = f"\nAttempt {entry.attempt - 1} ended: {error['message']}. {next_}.\n"
         entry.output.append([{"type": "text", "stream": "stderr", "text": notice}])
-        entry.metrics, entry.streams, entry.sparks = {}, {}, Sparklines()
+        if entry.crew is None:
+            entry.metrics, entry.sparks = {}, Sparklines()
+        entry.streams = {}
         entry.cost.again()
         self._write(
             entry, {"state": "queued", "started": None, "worker": None, "attempt": entry.attempt}

@@ -20,6 +20,7 @@ def resubmit(
     *,
     sweep: bool,
     cluster: str | None,
+    resume: str | None = None,
 ) -> dict[str, Any]:
     """Submit the runs of `params` again and return the host's answer.
 
@@ -35,6 +36,8 @@ def resubmit(
         Whether the new runs are a sweep.
     cluster
         On which cluster; None for the one it was on, or the one in use where that has ended.
+    resume
+        The id of a run whose checkpoints are taken over.
 
     Raises
     ------
@@ -52,13 +55,14 @@ def resubmit(
         options = {**options, "search": None}
     kept = ("name", "code", "brought", "notebook", "cell", "digest")
     chosen = _chosen(record["cluster"], cluster)
+    more = {"resume": resume} if resume else {}
     sizes = options.get("sizes") or {}
     answer: dict[str, Any] = chosen.channel.call(
         "submit",
         submission={**{key: record[key] for key in kept}, "options": options, "sweep": sweep},
         params=list(params),
         estimates=estimates(record["digest"], params, sizes, gpu=chosen.on_gpus),
-        spec=_spec(record, options),
+        spec={**_spec(record, options), **more},
     )
     return answer
 

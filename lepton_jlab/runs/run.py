@@ -17,6 +17,7 @@ from lepton_jlab.runs.history import HistoryReader
 from lepton_jlab.runs.literals import restored
 from lepton_jlab.runs.records import pruned_at, trial_of
 from lepton_jlab.runs.rerun import resubmit
+from lepton_jlab.runs.resuming import check_resumable
 from lepton_jlab.runs.transcript import Message
 
 if TYPE_CHECKING:
@@ -270,6 +271,30 @@ class Run:
         """
         number = self._record["submission"]
         answer = resubmit(self.id, number, [self.params], sweep=False, cluster=cluster)
+        return runs_of(answer["runs"])[0]
+
+    def resume(self, cluster: str | None = None) -> Run:
+        """Go on from its last checkpoint, as a new run that takes over its metrics.
+
+        Parameters
+        ----------
+        cluster : str, optional
+            Where; by default where it was, or on the cluster in use where that has ended.
+
+        Raises
+        ------
+        RunError
+            When it has not ended, succeeded, or left no checkpoint.
+        """
+        check_resumable(self.id, self.state, records.folder(self._number))
+        answer = resubmit(
+            self.id,
+            self._record["submission"],
+            [self.params],
+            sweep=False,
+            cluster=cluster,
+            resume=self.id,
+        )
         return runs_of(answer["runs"])[0]
 
     def host(self) -> Cluster:

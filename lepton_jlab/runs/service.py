@@ -25,6 +25,7 @@ from lepton_jlab.runs.journal import CANCEL, Entry, Journal, new_entries
 from lepton_jlab.runs.keeping import Keeping
 from lepton_jlab.runs.lines import Lines
 from lepton_jlab.runs.places import Places
+from lepton_jlab.runs.resuming import take_over
 from lepton_jlab.runs.search.searches import Searches
 from lepton_jlab.runs.sending import send
 from lepton_jlab.runs.slots import Lease, Slots
@@ -137,10 +138,10 @@ class RunService:
             When they need more slots at once than there are.
         """
         name = self._host.plan.name
-        workers = self._workers.values()
-        if error := devices.refusal(spec, workers, self._host.engine, name) or self._gangs.refusal(
-            spec, self._adapt(), name
-        ):
+        error = devices.refusal(spec, self._workers.values(), self._host.engine, name)
+        if error is None and not spec.get("resume"):  # what goes on may do so on fewer workers
+            error = self._gangs.refusal(spec, self._adapt(), name)
+        if error is not None:
             raise error
         self._places.check(spec.get("place"))
         options = submission["options"]
@@ -157,6 +158,8 @@ class RunService:
         self._places.place(entries, self._busy)
         for entry in entries:
             entry.spec["memory"] = entry.spec["memory"] or self._host.plan.memory
+            if old := entry.spec.get("resume"):
+                take_over(records.folder(int(old[1:])), entry.folder)
             if "replicas" in entry.spec:
                 entry.crew = Crew(entry.spec, self._call_soon)
             self._entries[entry.spec["id"]] = entry

@@ -26,7 +26,7 @@ from lepton_jlab.runs.devices import WorkerDevices, while_running
 from lepton_jlab.runs.environment import environment, refusal, warning
 from lepton_jlab.runs.forkserver import ForkServer, connect_or_start
 from lepton_jlab.runs.meter import machine
-from lepton_jlab.runs.notice import meeting_place
+from lepton_jlab.runs.notice import checkpoint_first, heed_sigterm, meeting_place
 from lepton_jlab.runs.outbox import Outbox
 from lepton_jlab.runs.process import Process
 
@@ -99,12 +99,14 @@ class RunWorker(WorkerPlugin):
         worker.metrics[DEVICE_METRIC] = lambda _worker: self._devices.told()
         await worker.set_resources(**{SLOT: self._devices.slots})
         self.ready = True
+        heed_sigterm(self._attempts.values)
         self._outbox.put({"type": "ready"})
         self._devices.watch(self._lose_device)
         self._prepare_spare()
 
     async def teardown(self, worker: Any) -> None:
         """Let all children go; those of a worker that just dies are ended by the fork server."""
+        await checkpoint_first(self._attempts.values())
         for handler in [name for name in worker.handlers if name.startswith("lepton_")]:
             del worker.handlers[handler]
         for metric in (RUN_METRICS, DEVICE_METRIC):

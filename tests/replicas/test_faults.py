@@ -1,0 +1,119 @@
+"""Replicas, workers and hosts that die while they train: the model is as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conditions import wait_gone, wait_until
+
+import lepton_jlab as lepton
+from lepton_jlab.errors import RunError
+from lepton_jlab.runs import Run
+
+pytestmark = pytest.mark.fault
+
+# Training stops at each gate until a file opens it, so that faults come at known steps.
+TRAIN = """
+import os, time
+from pathlib import Path
+import keras, numpy as np
+import lepton_jlab as lepton
+
+class Gates(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.optimizer.iterations)
+        if step in gates:
+            Path(folder, f"at-{step}-{lepton.rank()}").write_text(str(os.getpid()))
+            while not Path(folder, f"go-{step}").exists():
+                time.sleep(0.01)
+
+keras.utils.set_random_seed(5)
+model = keras.Sequential([
+    keras.layers.Flatten(), keras.layers.Dense(16, activation="relu"), keras.layers.Dropout(0.2),
+    keras.layers.BatchNormalization(), keras.layers.Dense(2)])
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+first = model.fit(ds.batches(32, shuffle=True), epochs=1, verbose=0).history
+fit = model.fit(ds.batches(16, shuffle=True, seed=3), epochs=3, verbose=0, callbacks=[Gates()])
+history = {"first": first, "then": fit.history, "epochs": fit.epoch}
+loss = model.evaluate(ds.batches(50), verbose=0)[0]
+"""
+
+
+def start(digits: lepton.Dataset, folder: Path, gates: list[int]) -> Run:
+    values = {"ds": digits, "folder": str(folder), "gates": gates}
+    pull = ["history", "loss"]
+    return lepton.submit(TRAIN, namespace=values, replicas=2, checkpoint=0.001, pull=pull)
+
+
+def pid_at(folder: Path, gate: int, rank: int) -> int:
+    """Return the process of a rank that waits at a gate."""
+    file = folder / f"at-{gate}-{rank}"
+    return int(wait_until(lambda: file.exists() and file.read_text(), 120, f"{file.name}"))
+
+
+def worker_of(cluster: lepton.Cluster, run: Run, rank: int) -> int:
+    name = run.to_dict()["replicas"][rank]["worker"]
+    with cluster.client() as client:
+        names = {a: str(w["name"]) for a, w in client.scheduler_info()["workers"].items()}
+        return next(pid for a, pid in client.run(os.getpid).items() if names[a] == name)
+
+
+@pytest.fixture
+def trio():
+    cluster = lepton.start_cluster("trio", workers=3, threads=1, idle_timeout="10 min")
+    lepton.use_cluster("trio")
+    yield cluster
+    for one in lepton.clusters():
+        if one.name == "trio":
+            one.stop(force=True)
+
+
+def test_deaths_leave_no_trace_in_the_model(trio, digits, tmp_path):
+    undisturbed = start(digits, tmp_path, []).wait(200)
+    assert undisturbed.state == "done", undisturbed.error
+    expected = undisturbed.values["history"]
+
+    # A replica, a worker, and a worker that is told before.
+    gates = [18, 27, 40]
+    run = start(digits, tmp_path, gates)
+    for gate, fault in zip(gates, ("replica", "worker", "notice"), strict=True):
+        pids = [pid_at(tmp_path, gate, rank) for rank in (0, 1)]
+        victim = pids[1] if fault == "replica" else worker_of(trio, run, 1)
+        os.kill(victim, signal.SIGTERM if fault == "notice" else signal.SIGKILL)
+        (tmp_path / f"go-{gate}").touch()
+        wait_gone(pids)
+    run.wait(200)
+    assert run.state == "done", run.error
+    assert run.to_dict()["attempt"] == 4
+    assert run.output.count("Going on from the checkpoint at") == 3, run.output
+    check(run, expected, 1e-5)
+    assert list(run.history.index) == list(undisturbed.history.index)
+
+    # The host: another cluster, of one worker, takes the place of both ranks.
+    lost = start(digits, tmp_path, [33])
+    pids = [pid_at(tmp_path, 33, rank) for rank in (0, 1)]
+    os.kill(trio.info()["host_pid"], signal.SIGKILL)
+    wait_gone(pids)
+    (tmp_path / "go-33").touch()
+    wait_until(lambda: lost.state == "lost", about="the host's death known")
+    with pytest.raises(RunError, match="is done"):
+        run.resume()
+    lepton.use_cluster(lepton.start_cluster("trio", workers=1, idle_timeout="10 min").name)
+    again = lost.resume().wait(200)
+    assert again.state == "done", again.error
+    assert len(again.to_dict()["replicas"]) == 1
+    # One process sees batches twice as large: its normalisation and its dropout are others.
+    check(again, expected, 0.15)
+
+
+def check(run: Run, expected: dict, limit: float) -> None:
+    history = run.values["history"]
+    assert history["epochs"] == [0, 1, 2]
+    for part in ("first", "then"):
+        for name, values in expected[part].items():
+            np.testing.assert_allclose(history[part][name], values, atol=limit, err_msg=name)
