@@ -71,6 +71,15 @@ export interface IRunProgress {
   [name: string]: unknown;
 }
 
+/** One process of a run that trains its model on several workers. */
+export interface IReplica {
+  rank: number;
+  worker: string;
+  host: string;
+  device: string;
+  state: string;
+}
+
 export interface IRunSummary {
   id: string;
   name: string | null;
@@ -93,6 +102,7 @@ export interface IRunSummary {
   /** The number of its trial in a search, and the step at which that ended it. */
   trial?: number | null;
   pruned?: number | null;
+  replicas: IReplica[];
   spark: (number | null)[];
   spark_metric: string | null;
   notebook: string | null;

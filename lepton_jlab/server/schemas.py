@@ -74,6 +74,8 @@ _RUN: dict[str, Schema] = {
     "devices": listed(text()),
     "cost": either("object", "null"),
     "estimate": either("object", "null"),
+    "replicas": listed({"type": "object"}),
+    "checkpoint": either("object", "null"),
     "submitted": TIME,
     "started": MAYBE_TIME,
     "ended": MAYBE_TIME,

@@ -202,6 +202,15 @@ def test_a_running_run_shows_progress_metrics_curves_and_output() -> None:
     assert text.splitlines()[1] == "Epoch 1"
 
 
+def test_a_run_on_several_workers_shows_where_and_what_it_has_kept() -> None:
+    ranks = [{"rank": r, "worker": f"w{r}", "state": s} for r, s in enumerate(("running", "lost"))]
+    kept = {"epoch": 2, "batch": 7}
+    run = a_run(4, "running", replicas=ranks, checkpoint=kept)
+    words = "2 replicas: 0 on w0, 1 on w1 (lost) · checkpoint: epoch 3, batch 7"
+    assert words in run_text(run)
+    assert words in run_html(run, [], [])
+
+
 def test_a_failed_run_shows_its_error_once_in_colour_and_without_in_text() -> None:
     lines = [
         "\x1b[31mZeroDivisionError\x1b[0m   Traceback",

@@ -109,6 +109,7 @@ export function aRun(id: string, more: Partial<IRunSummary> = {}): IRunSummary {
     progress: null,
     place: null,
     attempt: 1,
+    replicas: [],
     spark: [],
     spark_metric: null,
     notebook: null,

@@ -160,6 +160,12 @@ function Head(props: { run: IRun; feed: RunFeed }): JSX.Element {
     [trans.__('Submitted'), moment(run.submitted)],
     [run.ended ? trans.__('Took') : trans.__('Running for'), took === null ? '–' : duration(took)]
   ];
+  if (run.replicas.length > 1) {
+    const ranks = run.replicas.map(one =>
+      trans.__('%1 on %2 (%3)', one.rank, workerName(one.worker), one.state)
+    );
+    facts.push([trans.__('Replicas'), ranks.join(', ')]);
+  }
   if (run.attempt > 1) {
     facts.push([trans.__('Attempt'), String(run.attempt)]);
   }

@@ -78,7 +78,8 @@ def run_html(
         listed = " · ".join(f"{escape(n)} <b>{escape(words.number(v))}</b>" for n, v in items)
         parts.append(f"<p>{listed}</p>")
     spent = " · ".join(filter(None, [page.cost_text(run), page.estimate_text(run)]))
-    parts += [f"<p><i>{escape(told)}</i></p>" for told in (spent, page.stream_text(run)) if told]
+    more = (page.replicas_text(run), spent, page.stream_text(run))
+    parts += [f"<p><i>{escape(told)}</i></p>" for told in more if told]
     parts += [page.charts(history, page.step_name(run)), _output_html(run, output)]
     if run.get("values"):
         parts.append(f"<p><i>results: {escape(', '.join(run['values']))}</i></p>")
@@ -98,7 +99,7 @@ def run_text(
     if run["state"] == "running":
         head.append(page.progress_text(run))
     head += [page.metrics_text(run.get("metrics") or {}), page.cost_text(run)]
-    head += [page.estimate_text(run), page.stream_text(run)]
+    head += [page.estimate_text(run), page.replicas_text(run), page.stream_text(run)]
     why = why_text(run) if lines else ""
     parts = [" · ".join(filter(None, head)), why, output.text(lines=lines)]
     parts.append(traceback_text(_traceback(run, output)) or _error_line(run))

@@ -195,6 +195,23 @@ def stream_text(run: RunDict) -> str:
     return f"{told}. {main['advice']}" if main["advice"] else told
 
 
+def replicas_text(run: RunDict) -> str:
+    """Write on which workers a run trains its model, and from where it would go on."""
+    told = []
+    ranks = run.get("replicas") or []
+    if len(ranks) > 1:
+        where = ", ".join(
+            f"{rank['rank']} on {rank['worker']}"
+            + (f" ({rank['state']})" if rank["state"] != run["state"] else "")
+            for rank in ranks
+        )
+        told.append(f"{len(ranks)} replicas: {where}")
+    if (kept := run.get("checkpoint")) and run["state"] != "done":
+        within = f", batch {kept['batch']}" if kept["batch"] else ""
+        told.append(f"checkpoint: epoch {kept['epoch'] + 1}{within}")
+    return " · ".join(told)
+
+
 def cost_text(run: RunDict) -> str:
     """Write what a run has cost, unless it is next to nothing."""
     cost = run.get("cost")
