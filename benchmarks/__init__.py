@@ -25,5 +25,6 @@ GROUPS = (
     "labelling",
     "offline",
     "exports",
+    "replicas",
     "serving",
 )

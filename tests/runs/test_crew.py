@@ -1,4 +1,4 @@
-"""The ranks of a run, as their host holds them: whose words count, who is late, which end counts."""
+"""The ranks of a run, as their host holds them: whose words count, and which end explains."""
 
 from __future__ import annotations
 
