@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _CAUSE = 2.0  # seconds for the reason of an end to be known, when a rank misses another
 _LATE = 10.0  # seconds after which it is said who lets the others wait
+_LONGEST = 4096  # characters of a line that are waited for
+_MOST = 200  # lines that wait for the end of rank 0's
 _STRIKES = 3  # deaths in a row without a checkpoint between them
 _FAULTS = ("signal", "worker-lost")
 _OWN_END = "crew"  # the kind of an end that this module has brought about
@@ -49,7 +51,7 @@ class Rank:
     end: Event | None = None
     peer: Mapping[str, Any] | None = None
     waits: tuple[str, float] | None = None
-    fresh: bool = True  # its next character begins a line
+    line: str = ""  # what it has said since the end of a line
     errors: list[Event] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
@@ -80,6 +82,8 @@ class Crew:
         self._at: Event | None = None
         self._ending: asyncio.TimerHandle | None = None
         self._named: set[int] = set()
+        self._lines: list[Event] = []  # of other ranks, while rank 0 is within a line
+        self._open = False
 
     # ---- the beginning
 
@@ -97,6 +101,7 @@ class Crew:
         """
         run = self._spec["id"]
         self._ending, self._named = None, set()
+        self._lines, self._open = [], False
         self._ranks = [
             Rank(n, f"{run}.{n}" if n else run, facts.address, facts.name, facts.host, device)
             for n, (facts, device) in enumerate(workers)
@@ -183,13 +188,35 @@ class Crew:
         return []
 
     def _take_text(self, rank: Rank, event: Event) -> list[Event]:
-        if rank.number == 0 or not event["text"]:
-            return [event]
-        lines = event["text"].splitlines(keepends=True)
+        if rank.number == 0:
+            self._open = not event["text"].endswith("\n")
+            return [event, *self._said()]
+        rank.line += event["text"]
+        lines = rank.line.splitlines(keepends=True)
+        rank.line = ""
+        if lines and not lines[-1].endswith("\n") and len(lines[-1]) < _LONGEST:
+            rank.line = lines.pop()
         mark = f"[{rank.number}] "
-        text = ("" if not rank.fresh else mark) + mark.join(lines)
-        rank.fresh = lines[-1].endswith("\n")
-        return [{**event, "text": text}]
+        self._lines += [{**event, "text": mark + line} for line in lines]
+        return self._said(len(self._lines) > _MOST)
+
+    def _said(self, now: bool = False) -> list[Event]:
+        """Return the lines of other ranks, unless they would come into a line of rank 0."""
+        if not self._lines or (self._open and not now):
+            return []
+        said, self._lines = self._lines, []
+        first = {**said[0], "text": "\n" + said[0]["text"]} if self._open else said[0]
+        self._open = False
+        return [first, *said[1:]]
+
+    def _rest(self) -> list[Event]:
+        """Return what ranks have said without an end of the line, when all is over."""
+        for rank in self._ranks:
+            if rank.number and rank.line:
+                text = {"type": "text", "stream": "stdout", "run": self._spec["id"]}
+                self._lines.append({**text, "text": f"[{rank.number}] {rank.line}\n"})
+                rank.line = ""
+        return self._said(now=True)
 
     def _take_display(self, rank: Rank, event: Event) -> list[Event]:
         if rank.number == 0:
@@ -242,7 +269,7 @@ class Crew:
         self._spec["slots"] = self._shards  # if it goes on, with all workers there are by then
         cause = self._cause()
         shown = next((one for one in self._ranks if one.end is cause), self._ranks[0])
-        return [*paid, *shown.errors, self._described(shown, cause)]
+        return [*paid, *self._rest(), *shown.errors, self._described(shown, cause)]
 
     def _end_others(self) -> None:
         reason = {"kind": _OWN_END, "message": "another rank has ended"}

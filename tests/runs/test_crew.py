@@ -77,10 +77,10 @@ def test_text_of_others_has_their_number_and_their_figures_are_dropped(host):
     text = {"type": "text", "stream": "stdout"}
     heard = [
         one["text"]
-        for rank, words in ((0, "a\n"), (1, "b\nc"), (1, "d\n"), (2, "e\n"))
+        for rank, words in ((0, "a\n"), (1, "b\nc"), (0, "f"), (1, "d\n"), (2, "e\n"), (0, "g\n"))
         for one in host.hear(rank, {**text, "text": words})
     ]
-    assert "".join(heard) == "a\n[1] b\n[1] cd\n[2] e\n"
+    assert "".join(heard) == "a\n[1] b\nfg\n[1] cd\n[2] e\n"
     metrics = {"type": "metrics", "values": {"loss": 1.0}, "step": 1}
     assert [len(host.hear(rank, metrics)) for rank in range(3)] == [1, 0, 0]
 
