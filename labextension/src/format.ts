@@ -182,3 +182,32 @@ export function params(values: Record<string, unknown>): string {
 export function points(value: number | null | undefined): string {
   return percent(value === null || value === undefined ? value : value / 100);
 }
+
+/** 0.0023 Wh → "2.30 mWh". */
+export function energy(wh: number): string {
+  for (const [unit, size] of [
+    ['kWh', 1e3],
+    ['Wh', 1],
+    ['mWh', 1e-3]
+  ] as const) {
+    if (wh >= size * 0.9995) {
+      const amount = wh / size;
+      return `${amount >= 99.95 ? amount.toFixed(0) : Number(amount.toPrecision(3))} ${unit}`;
+    }
+  }
+  return wh ? `${Number((wh * 1e3).toPrecision(3))} mWh` : '0 Wh';
+}
+
+/** 12.345 → "12.35 USD"; of little, two digits. */
+export function money(amount: number, currency: string): string {
+  const size = Math.abs(amount);
+  const text =
+    size === 0
+      ? '0'
+      : size >= 0.1
+        ? amount.toFixed(2)
+        : size >= 1e-4
+          ? String(Number(amount.toPrecision(2)))
+          : '<0.0001';
+  return `${text} ${currency}`;
+}

@@ -60,7 +60,27 @@ export interface IClusterPlan {
 export type RunState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'lost';
 
 export type ErrorKind =
-  'exception' | 'signal' | 'exit' | 'memory' | 'timeout' | 'stall' | 'worker-lost';
+  'exception' | 'signal' | 'exit' | 'memory' | 'timeout' | 'stall' | 'worker-lost' | 'budget';
+
+/** What a run has cost: `parts` are the processor and each GPU. */
+export interface ICost {
+  energy_wh: number;
+  energy: 'measured' | 'estimated';
+  money: number;
+  currency: string;
+  parts: Record<string, { name?: string; energy_wh: number; money: number; hours: number }>;
+}
+
+/** What it was estimated to take; errors are shares. */
+export interface IEstimate {
+  seconds: number;
+  energy_wh: number | null;
+  money: number | null;
+  currency: string | null;
+  runs: number;
+  typical_error: number | null;
+  error: number | null;
+}
 
 /** How far a run is: Keras counts epochs and batches. */
 export interface IRunProgress {
@@ -93,6 +113,8 @@ export interface IRunSummary {
   cluster: string;
   worker: string | null;
   devices: string[];
+  cost: ICost | null;
+  estimate: IEstimate | null;
   submitted: number;
   started: number | null;
   ended: number | null;
@@ -340,14 +362,23 @@ export interface IGpuSample {
   index: number;
   name: string;
   uuid: string;
-  use: number;
+  use: number | null;
   memory: [number, number];
   power: number | null;
   power_limit: number | null;
   temperature: number | null;
+  /** MHz. */
+  clock?: number | null;
+  /** Why its clock is lower than it could be. */
+  throttled?: string[];
+  /** Bytes a second, out and in. */
+  pcie?: [number, number] | null;
+  nvlink?: [number, number] | null;
+  ecc?: { corrected: number; uncorrected: number } | null;
+  mig?: { uuid: string; name: string }[] | null;
   processes: {
     pid: number;
-    memory: number;
+    memory: number | null;
     run: string | null;
     kernel: string | null;
   }[];

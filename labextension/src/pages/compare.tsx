@@ -24,7 +24,7 @@ import {
 } from './parts';
 import { SearchLine } from './searchline';
 import { useSurroundings } from './surroundings';
-import { duration, number, numbers, tick } from '../format';
+import { duration, energy, money, number, numbers, tick } from '../format';
 
 const POINTS = 20_000; // of all curves together
 const ACTIVE = new Set(['queued', 'running']);
@@ -382,6 +382,7 @@ function useColumns(
       value: run => elapsed(run),
       cell: run => duration(elapsed(run))
     },
+    ...costColumns(runs, trans),
     {
       key: 'remove',
       title: <span className="lp-Hidden">{trans.__('Remove')}</span>,
@@ -397,6 +398,34 @@ function useColumns(
           ×
         </button>
       )
+    }
+  ];
+}
+
+const LEAST = 1e-4; // Wh that are worth a column: a core for 45 ms
+
+function costColumns(
+  runs: readonly IRunSummary[],
+  trans: ReturnType<typeof useLepton>['trans']
+): IColumn<IRunSummary>[] {
+  if (!runs.some(run => (run.cost?.energy_wh ?? 0) >= LEAST)) {
+    return [];
+  }
+  return [
+    {
+      key: 'energy',
+      title: trans.__('Energy'),
+      numeric: true,
+      value: run => run.cost?.energy_wh ?? null,
+      cell: run =>
+        run.cost ? <span title={run.cost.energy}>{energy(run.cost.energy_wh)}</span> : '–'
+    },
+    {
+      key: 'money',
+      title: trans.__('Cost'),
+      numeric: true,
+      value: run => run.cost?.money ?? null,
+      cell: run => (run.cost ? money(run.cost.money, run.cost.currency) : '–')
     }
   ];
 }

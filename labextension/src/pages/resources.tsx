@@ -7,6 +7,7 @@ import { thin } from '../charts/thin';
 import { Commands } from '../commands';
 import { useLepton, useStore } from '../context';
 import type { ResourceHistory, Values } from '../history';
+import { GpuTable } from './gpus';
 import { Empty, IColumn, ISorting, Section, SortTable } from './parts';
 import { useResources } from './resourcefeed';
 import { buckets, IWindow, RANGES, windowOf } from './ranges';
@@ -218,67 +219,59 @@ function Gpus({ resources, shown }: IPart): JSX.Element {
       </Section>
     );
   }
+  const lines = (what: string): ILine[] =>
+    gpus.map(gpu => ({
+      series: `gpu.${gpu.index}.${what}`,
+      label: gpus.length === 1 ? '' : String(gpu.index),
+      colour: curveColour(gpu.index)
+    }));
   return (
     <Section title={title} note={trans._n('%1 device', '%1 devices', gpus.length)}>
-      {gpus.map(gpu => (
-        <div key={gpu.uuid} className="lp-Gpu">
-          <h3>
-            {`${gpu.index} · ${gpu.name}`}
-            <span className="lp-Dim">
-              {gpu.processes
-                .filter(p => p.run || p.kernel)
-                .map(p => `${p.run ?? p.kernel} ${bytes(p.memory)}`)
-                .join(' · ')}
-            </span>
-          </h3>
-          <div className="lp-Charts lp-mod-four">
-            <Chart
-              title={trans.__('Use')}
-              note=""
-              lines={[{ series: `gpu.${gpu.index}.use`, label: '', colour: curveColour(0) }]}
-              resources={resources}
-              shown={shown}
-              format={v => `${tick(Math.round(v))} %`}
-              yRange={[0, 100]}
-              fill
-            />
-            <Chart
-              title={trans.__('Memory')}
-              note={trans.__('of %1', bytes(gpu.memory[1]))}
-              lines={[{ series: `gpu.${gpu.index}.memory`, label: '', colour: curveColour(2) }]}
-              resources={resources}
-              shown={shown}
-              format={bytes}
-              yRange={[0, gpu.memory[1]]}
-              fill
-            />
-            {gpu.power !== null && (
-              <Chart
-                title={trans.__('Power')}
-                note={gpu.power_limit ? trans.__('of %1 W', tick(gpu.power_limit)) : ''}
-                lines={[{ series: `gpu.${gpu.index}.power`, label: '', colour: curveColour(1) }]}
-                resources={resources}
-                shown={shown}
-                format={v => `${tick(Math.round(v))} W`}
-                yRange={[0, gpu.power_limit]}
-              />
-            )}
-            {gpu.temperature !== null && (
-              <Chart
-                title={trans.__('Temperature')}
-                note=""
-                lines={[
-                  { series: `gpu.${gpu.index}.temperature`, label: '', colour: curveColour(4) }
-                ]}
-                resources={resources}
-                shown={shown}
-                format={v => `${tick(Math.round(v))} °C`}
-                yRange={[20, 90]}
-              />
-            )}
-          </div>
-        </div>
-      ))}
+      <GpuTable gpus={gpus} />
+      <div className="lp-Charts lp-mod-four lp-Gpus">
+        <Chart
+          title={trans.__('Use')}
+          note=""
+          lines={lines('use')}
+          resources={resources}
+          shown={shown}
+          format={v => `${tick(Math.round(v))} %`}
+          yRange={[0, 100]}
+          fill={gpus.length === 1}
+        />
+        <Chart
+          title={trans.__('Memory')}
+          note=""
+          lines={lines('memory')}
+          resources={resources}
+          shown={shown}
+          format={bytes}
+          yRange={[0, Math.max(...gpus.map(gpu => gpu.memory[1]))]}
+          fill={gpus.length === 1}
+        />
+        {gpus.some(gpu => gpu.power !== null) && (
+          <Chart
+            title={trans.__('Power')}
+            note=""
+            lines={lines('power')}
+            resources={resources}
+            shown={shown}
+            format={v => `${tick(Math.round(v))} W`}
+            yRange={[0, Math.max(...gpus.map(gpu => gpu.power_limit ?? 0)) || null]}
+          />
+        )}
+        {gpus.some(gpu => gpu.temperature !== null) && (
+          <Chart
+            title={trans.__('Temperature')}
+            note=""
+            lines={lines('temperature')}
+            resources={resources}
+            shown={shown}
+            format={v => `${tick(Math.round(v))} °C`}
+            yRange={[20, 90]}
+          />
+        )}
+      </div>
     </Section>
   );
 }

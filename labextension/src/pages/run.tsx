@@ -6,6 +6,7 @@ import { useVisible } from '../charts/visible';
 import { useLepton } from '../context';
 import type { IRun } from '../types';
 import { Code } from './code';
+import { Cost } from './cost';
 import { Curves } from './curves';
 import { contents, Output } from './output';
 import {
@@ -83,6 +84,7 @@ export function RunPage(props: {
           <Values run={run} />
           <Phases run={run} />
           <Streams run={run} />
+          <Cost run={run} />
           <RunResources run={run} />
           <Artifacts run={run} />
           <Environment run={run} />
@@ -243,7 +245,8 @@ function ErrorBlock(props: { run: IRun }): JSX.Element {
     memory: trans.__('It ran out of memory'),
     timeout: trans.__('It took longer than its limit'),
     stall: trans.__('It showed no sign of life'),
-    'worker-lost': trans.__('Its worker was lost')
+    'worker-lost': trans.__('Its worker was lost'),
+    budget: trans.__('Its budget was spent')
   };
   const lines = React.useMemo(() => {
     const terminal = new Terminal();

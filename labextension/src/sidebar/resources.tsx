@@ -125,7 +125,8 @@ function Machine(props: { minutes: number }): JSX.Element {
         .filter(Boolean)
         .map(gpu => {
           const [index, ...name] = gpu.split(' ');
-          return <Gpu key={index} index={index} name={name.join(' ')} minutes={minutes} />;
+          const GpuView = gpus.split('\n').length > SEVERAL ? SmallGpu : Gpu;
+          return <GpuView key={index} index={index} name={name.join(' ')} minutes={minutes} />;
         })}
       {message && <p className="lps-Muted">{message}</p>}
     </div>
@@ -181,6 +182,37 @@ function Gpu(props: { index: string; name: string; minutes: number }): JSX.Eleme
         }}
       />
     </>
+  );
+}
+
+const SEVERAL = 2; // GPUs, from which on each has one chart
+
+/** One of many GPUs: its use as a chart, the rest in words. */
+function SmallGpu(props: { index: string; name: string; minutes: number }): JSX.Element {
+  const { trans } = useLepton();
+  const { index, name, minutes } = props;
+  return (
+    <div title={name}>
+      <LiveChart
+        title={trans.__('GPU %1', index)}
+        minutes={minutes}
+        lines={[{ series: `gpu.${index}.use` }]}
+        high={100}
+        value={history => {
+          const [use, memory, power, celsius] = ['use', 'memory', 'power', 'temperature'].map(
+            kind => last(history, `gpu.${index}.${kind}`)
+          );
+          return [
+            percent(use),
+            bytes(memory),
+            power === null ? '' : `${power.toFixed(0)} W`,
+            celsius === null ? '' : `${celsius.toFixed(0)} °C`
+          ]
+            .filter(Boolean)
+            .join(' · ');
+        }}
+      />
+    </div>
   );
 }
 
