@@ -59,6 +59,7 @@ docs: setup           ## the documentation as a site, in docs/_build
 pictures: setup       ## the pictures of docs/lab.md and docs/pages.md
 	$(BIN)/python -m tests.browser.pictures
 	$(BIN)/python tests/browser/page_pictures.py
+	$(BIN)/python tests/browser/gpu_pictures.py
 
 bench: setup          ## all figures of docs/performance.md (half an hour, on a quiet machine)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

@@ -104,15 +104,21 @@ class InventedGpus:
         new.replace(self.path)
 
 
+def compiled(folder: Path) -> Path:
+    """Compile the stub; whoever has it on LD_LIBRARY_PATH finds it."""
+    library = folder / "libnvidia-ml.so.1"
+    options = ["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread"]
+    named = "-Wl,-soname,libnvidia-ml.so.1"
+    subprocess.run(["cc", *options, named, "-o", str(library), str(SOURCE)], check=True)
+    return library
+
+
 @pytest.fixture(scope="session")
 def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stub, compiled, and found by its name in this process."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler: apt-get install gcc")
-    library = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    options = ["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-pthread"]
-    named = "-Wl,-soname,libnvidia-ml.so.1"
-    subprocess.run(["cc", *options, named, "-o", str(library), str(SOURCE)], check=True)
+    library = compiled(tmp_path_factory.mktemp("nvml"))
     ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)  # the linker finds it by its name from here on
     return library
 

@@ -1,7 +1,7 @@
 /** What a run has cost: energy and money, by part, and how far its estimate was off. */
 import * as React from 'react';
 import { useLepton } from '../context';
-import type { IRun } from '../types';
+import type { ICost, IRun } from '../types';
 import { Fact, Facts, Section } from './parts';
 import { duration, energy, money, number, percent } from '../format';
 
@@ -23,23 +23,16 @@ export function Cost(props: { run: IRun }): JSX.Element | null {
       for (const [key, part] of parts) {
         facts.push([
           key === 'cpu' ? trans.__('of it CPU') : trans.__('of it %1', part.name || key),
-          `${energy(part.energy_wh)} · ${money(part.money, cost.currency)}`
+          energy(part.energy_wh)
         ]);
       }
     }
     if (progress?.epoch) {
-      facts.push([
-        trans.__('An epoch'),
-        `${energy(cost.energy_wh / progress.epoch)} · ${money(cost.money / progress.epoch, cost.currency)}`
-      ]);
+      facts.push([trans.__('An epoch'), per(cost, progress.epoch)]);
     }
     const accuracy = accuracyOf(props.run.metrics);
     if (accuracy) {
-      const points = 100 * accuracy[1];
-      facts.push([
-        trans.__('A point of %1', accuracy[0]),
-        `${energy(cost.energy_wh / points)} · ${money(cost.money / points, cost.currency)}`
-      ]);
+      facts.push([trans.__('A point of accuracy'), per(cost, 100 * accuracy)]);
     }
   }
   if (estimate) {
@@ -65,11 +58,20 @@ export function Cost(props: { run: IRun }): JSX.Element | null {
   );
 }
 
-/** What tells how often a run is right: of validation data, if there is such a metric. */
-export function accuracyOf(metrics: Record<string, number | null>): [string, number] | null {
+const LEAST = 1e-4; // money that is worth a word
+
+function per(cost: ICost, amount: number): string {
+  const price = cost.money / amount;
+  const parts = [energy(cost.energy_wh / amount)];
+  return (price < LEAST ? parts : [...parts, money(price, cost.currency)]).join(' · ');
+}
+
+/** How often a run is right: on validation data, if that was measured. */
+export function accuracyOf(metrics: Record<string, number | null>): number | null {
   const found = Object.entries(metrics).filter(
     (one): one is [string, number] =>
       /acc/i.test(one[0]) && typeof one[1] === 'number' && one[1] > 0 && one[1] <= 1
   );
-  return found.find(([name]) => name.startsWith('val_')) ?? found[0] ?? null;
+  const chosen = found.find(([name]) => name.startsWith('val_')) ?? found[0];
+  return chosen ? chosen[1] : null;
 }

@@ -199,17 +199,11 @@ function SmallGpu(props: { index: string; name: string; minutes: number }): JSX.
         lines={[{ series: `gpu.${index}.use` }]}
         high={100}
         value={history => {
-          const [use, memory, power, celsius] = ['use', 'memory', 'power', 'temperature'].map(
-            kind => last(history, `gpu.${index}.${kind}`)
+          const [use, memory, power] = ['use', 'memory', 'power'].map(kind =>
+            last(history, `gpu.${index}.${kind}`)
           );
-          return [
-            percent(use),
-            bytes(memory),
-            power === null ? '' : `${power.toFixed(0)} W`,
-            celsius === null ? '' : `${celsius.toFixed(0)} °C`
-          ]
-            .filter(Boolean)
-            .join(' · ');
+          const watts = power === null ? '' : `${power.toFixed(0)} W`;
+          return [percent(use), bytes(memory), watts].filter(Boolean).join(' · ');
         }}
       />
     </div>
