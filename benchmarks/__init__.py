@@ -19,6 +19,8 @@ GROUPS = (
     "decoders",
     "training_data",
     "server",
+    "energy",
+    "estimates",
     "lab",
     "cleaning",
     "cleaning_table",
