@@ -31,7 +31,7 @@ ALLOWED = {
     "cluster": BASE | {"data", "resources"},
     "runs": BASE | {"cluster", "cost", "data", "replicas", "resources"},
     "kernels": BASE | {"cluster", "runs"},
-    "models": BASE | {"cluster", "runs", "data", "resources"},
+    "models": BASE | {"cluster", "cost", "runs", "data", "resources"},
 }
 VIEWS = {"magics", "cli", "commands", "server", "panel", "completion", "__init__"}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import lepton_jlab as lepton
 from lepton_jlab.commands.result import Context, Result, action, spoken
 from lepton_jlab.cost import amounts
+from lepton_jlab.errors import LeptonError
 
 if TYPE_CHECKING:
     from lepton_jlab.runs.views.table import Table
@@ -26,6 +28,7 @@ def cost(args: Namespace, context: Context) -> Result:
 
     load_prices()  # an error in the file is news here
     found = lepton.costs(args.id, by=args.by, days=args.days)
+    found["endpoints"] = _endpoints()
     found["prices"] = str(price_file())
     notes = [*_notes(found)]
     if not price_file().exists():
@@ -38,6 +41,15 @@ def cost(args: Namespace, context: Context) -> Result:
     table = _table(found, args.by)
     text = "\n".join([table.text(), *notes])
     return Result(lambda: found, text, page.frame(table.html(), *map(page.note, notes)))
+
+
+def _endpoints() -> list[dict[str, Any]]:
+    """Return what the endpoints that answer have cost, with their names."""
+    found = []
+    for endpoint in lepton.endpoints():
+        with suppress(LeptonError, KeyError):
+            found.append({"name": endpoint.name, **endpoint.info()["cost"]})
+    return found
 
 
 def _table(found: Mapping[str, Any], by: str) -> Table:
@@ -69,6 +81,12 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
     if known := found["estimates"]:
         error, runs = known["typical_error"], known["runs"]
         notes.append(f"Estimates before a run were {error:.0%} off (median of {runs:,}).")
+    for one in found["endpoints"]:
+        told = f"Endpoint {one['name']}: {amounts.cost_text(one)}"
+        if per := one["per_1000"]:
+            money = amounts.money(per["money"], one["currency"])
+            told += f"; {amounts.energy(per['energy_wh'])}, {money} for 1,000 predictions"
+        notes.append(f"{told}.")
     for gpu in found["idle"]:
         money = amounts.money(gpu["money"], gpu["currency"])
         wasted = f"{money}, {amounts.energy(gpu['energy_wh'])}"

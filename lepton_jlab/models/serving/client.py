@@ -81,9 +81,9 @@ class Endpoint:
         }
 
     def info(self) -> dict[str, Any]:
-        """Ask the endpoint itself: what `to_dict` says, and its workers' processes as of now."""
+        """Ask the endpoint itself: what `to_dict` says, its workers' processes, and its cost."""
         now = ask(self._current(), {"do": "info"}, lambda _: None)["info"]
-        return {**self.to_dict(), "worker_pids": now["worker_pids"]}
+        return {**self.to_dict(), **{key: now[key] for key in ("worker_pids", "cost")}}
 
     def stop(self) -> None:
         """Stop the endpoint once it has answered what it has."""

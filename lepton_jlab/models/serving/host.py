@@ -32,6 +32,7 @@ from lepton_jlab.models.serving.http import Limits, Server
 from lepton_jlab.models.serving.metrics import Metrics
 from lepton_jlab.models.serving.plan import Plan, Work
 from lepton_jlab.models.serving.runtimes import runtime_of
+from lepton_jlab.models.serving.spending import Spending
 from lepton_jlab.models.serving.tensors import Signature, Tensor
 from lepton_jlab.models.serving.versions import signature_of
 
@@ -77,6 +78,7 @@ class Host:
             self._desk = Desk(self.plan.queue, self.plan.timeout, metrics)
             self._app = App(self.name, self._token, self._desk, metrics)
             self._http = Server(self._app.look, self._app.serve, Limits(body=self.plan.body))
+            self._spending = Spending(metrics)
             self._watch(metrics)
             self._port = await self._listen()
             await self.change(self.plan, tell)
@@ -168,6 +170,9 @@ class Host:
         metrics.watch(
             "worker_deaths", "Workers that died.", lambda: sum(c.deaths for c in desk.crews)
         )
+        cost = self._spending.document
+        metrics.watch("energy_wh", "Energy used since the start.", lambda: cost()["energy_wh"])
+        metrics.watch("money", "What it has cost since the start.", lambda: cost()["money"])
         metrics.watch("connections", "Open connections.", lambda: len(self._http.connections))
 
     # ---- what others see
@@ -226,7 +231,8 @@ class Host:
                 self._stop.set()
                 say(ready=True)
             elif asked["do"] == "info":
-                say(ready=True, info=self._file("running"))
+                info = self._file("running")
+                say(ready=True, info={**info, "cost": self._spending.document()})
             else:
                 await self.change(Plan(**asked["plan"]), lambda text: say(progress=text))
                 say(ready=True)

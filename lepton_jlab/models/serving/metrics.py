@@ -40,6 +40,7 @@ class Metrics:
             registry=registry,
         ).labels(**labels)
         self._name = name
+        self.predictions = 0
         self._known: dict[tuple[str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
@@ -65,6 +66,7 @@ class Metrics:
         """Count a batch that a worker has run."""
         if rows:
             self._samples.observe(rows)
+            self.predictions += rows
         self._computing.inc(seconds)
 
     def text(self) -> bytes:
