@@ -203,7 +203,7 @@ function SmallGpu(props: { index: string; name: string; minutes: number }): JSX.
             last(history, `gpu.${index}.${kind}`)
           );
           const watts = power === null ? '' : `${power.toFixed(0)} W`;
-          return [percent(use), bytes(memory), watts].filter(Boolean).join(' · ');
+          return [points(use), bytes(memory), watts].filter(Boolean).join(' · ');
         }}
       />
     </div>

@@ -1,6 +1,6 @@
 import { accuracyOf } from '../cost';
 import { troubles } from '../gpus';
-import { energy, money } from '../words';
+import { energy, money } from '../../format';
 
 describe('costs', () => {
   it('are written with three digits, and little money as such', () => {
