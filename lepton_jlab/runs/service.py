@@ -366,9 +366,9 @@ class RunService:
             self._leave(entry)
             self._lines.put_back(entry)
         else:
-            self._journal.take(entry, event)
             if entry.search is not None:
-                entry.search.heard(entry, event)
+                event = entry.search.heard(entry, event)
+            self._journal.take(entry, event)
         if event["type"] in ("end", "used"):
             paid.append(entry)
 

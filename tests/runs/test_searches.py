@@ -100,6 +100,7 @@ def test_bad_runs_are_ended_early_and_their_slots_used_again(small, tmp_path):
     assert {run for run in sweep if run.metrics["loss"] > 10} <= set(pruned)
     for run in pruned:
         assert (run.state, run.error, run.pruned <= 20) == ("cancelled", None, True)
+        assert run.output == f"Pruned at step {run.pruned} by median.\n"
     assert not going_on([sweep])
     assert failure([sweep]) is None
     rows, search = [run.to_dict() for run in sweep], sweep.search

@@ -117,8 +117,8 @@ class Search:
         else:
             self._more()
 
-    def heard(self, entry: Entry, event: Mapping[str, Any]) -> None:
-        """Take what a run of this search has reported."""
+    def heard(self, entry: Entry, event: dict[str, Any]) -> dict[str, Any]:
+        """Take what a run of this search has reported; return what is kept of it."""
         trial = entry.trial
         if event["type"] == "progress":
             trial.progress(event)
@@ -139,6 +139,14 @@ class Search:
                     del due[:-1:2]
                 if self._reporting is None or self._reporting.done():
                     self._reporting = self._spawn(self._report())
+        elif (
+            event["type"] == "error"
+            and trial.pruned is not None
+            and event["name"] == "KeyboardInterrupt"
+        ):  # where it was just then tells nobody anything
+            text = f"Pruned at step {int(trial.pruned)} by {self.asked['prune']}.\n"
+            return {"type": "text", "stream": "stderr", "text": text, "run": event["run"]}
+        return event
 
     def ended(self, entry: Entry) -> None:
         """Take the end of a run of this search."""
