@@ -29,4 +29,6 @@ GROUPS = (
     "exports",
     "replicas",
     "serving",
+    "placement",
+    "scale",
 )

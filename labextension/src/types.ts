@@ -403,6 +403,21 @@ export interface IResourceSample {
     }
   >;
   runs: Record<string, { cpu: number; memory: number; gpu_memory: number | null }>;
+  /** By cluster, of those with workers at several places: s, bytes/s, bytes, s since 1970. */
+  links?: Record<
+    string,
+    {
+      places: { label: string; workers: number }[];
+      links: {
+        from: string;
+        to: string;
+        rtt: number;
+        goodput: number;
+        moved: number;
+        measured: number;
+      }[];
+    }
+  >;
 }
 
 export interface IResourceHistory {

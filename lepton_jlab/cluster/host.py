@@ -197,7 +197,8 @@ class Host:
         """Return what workers and runs use, by the workers' last heartbeats.
 
         ``workers`` by id: ``cpu`` (percent of a core, with its runs), ``memory`` ([used, limit] in
-        bytes), ``run``, ``device``; ``runs`` by id: ``cpu``, ``memory``, ``pid`` and ``machine``.
+        bytes), ``run``, ``device``; ``runs`` by id: ``cpu``, ``memory``, ``pid`` and ``machine``;
+        ``links``: places and what is known of the links between them.
         """
         workers: dict[str, Any] = {}
         runs: dict[str, Any] = {}
@@ -214,7 +215,7 @@ class Host:
                 "runs": list(own),
                 "device": self.devices(worker)[0],
             }
-        return {"workers": workers, "runs": runs}
+        return {"workers": workers, "runs": runs, "links": await self.links.document()}
 
     def devices(self, worker: WorkerFacts) -> list[str]:
         """Return the devices of a worker, as runs name them."""

@@ -155,6 +155,7 @@ class Sampler:
             "host": {**machine.read(), "gpus": gpus},
             "workers": dict(usage.get("workers", {})),
             "runs": {key: _of_run(key, one, gpus) for key, one in runs.items()},
+            "links": dict(usage.get("links", {})),
         }
         with self._lock:
             self._rings.append(sample["t"], _numbers(sample))
@@ -180,7 +181,7 @@ class Sampler:
 
 def _configured() -> Usage:
     """Return what the configured modules tell."""
-    found: dict[str, dict[str, Any]] = {"workers": {}, "runs": {}}
+    found: dict[str, dict[str, Any]] = {"workers": {}, "runs": {}, "links": {}}
     for name in settings().usage_sources:
         for part, told in import_module(name).usage().items():
             found[part] |= told

@@ -14,11 +14,15 @@ _QUERY = """
 SELECT r.id, r.submission, r.params, r.state, r.attempt, r.metrics, r.progress, r.value_files,
        r.phases, r.error, r.worker, r.devices, r.streams, r.started, r.ended, r.spark,
        r.cost, r.estimate, r.trial,
-       s.name, s.sweep, s.cluster, s.submitted, s.notebook, s.cell,
-       CASE r.state WHEN 'queued' THEN (
-           SELECT count(*) FROM runs q JOIN submissions t ON t.id = q.submission
-           WHERE q.state = 'queued' AND t.host_pid = s.host_pid AND q.id <= r.id) END AS place
+       s.name, s.sweep, s.cluster, s.submitted, s.notebook, s.cell
 FROM runs r JOIN submissions s ON s.id = r.submission
+"""
+# All places in one pass: counted for each row of a page, 100,000 that wait took 0.8 s.
+_PLACES = """
+WITH line AS (
+    SELECT q.id, row_number() OVER (PARTITION BY t.host_pid ORDER BY q.id) AS place
+    FROM runs q JOIN submissions t ON t.id = q.submission WHERE q.state = 'queued'
+) SELECT id, place FROM line WHERE id IN
 """
 _SAME = (
     *("state", "params", "metrics", "phases", "streams", "error", "cluster", "worker", "devices"),
@@ -66,7 +70,7 @@ def listing(
     rows = records.select(
         f"{_QUERY} WHERE {where} ORDER BY r.id DESC LIMIT ?", [*arguments, max(0, limit)]
     )
-    return {"runs": [_summary(row) for row in rows], "total": total, "counts": counts()}
+    return {"runs": _summaries(rows), "total": total, "counts": counts()}
 
 
 def summaries(ids: Iterable[str]) -> list[dict[str, Any]]:
@@ -74,7 +78,7 @@ def summaries(ids: Iterable[str]) -> list[dict[str, Any]]:
     numbers = [_number(one, "r") for one in ids]
     marks = ", ".join("?" * len(numbers))
     rows = records.select(f"{_QUERY} WHERE r.id IN ({marks}) ORDER BY r.id DESC", numbers)
-    return [_summary(row) for row in rows]
+    return _summaries(rows)
 
 
 def active() -> list[str]:
@@ -126,6 +130,16 @@ def _number(key: str, kind: str) -> int:
         what = "run" if kind == "r" else "sweep"
         raise UsageError(f"{key!r} is not the id of a {what}, such as {kind}17.")
     return int(number)
+
+
+def _summaries(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    waiting = [row["id"] for row in rows if row["state"] == "queued"]
+    places: dict[int, int] = {}
+    if waiting:
+        marks = ", ".join("?" * len(waiting))
+        found = records.select(f"{_PLACES} ({marks})", waiting)
+        places = {row["id"]: row["place"] for row in found}
+    return [_summary({**row, "place": places.get(row["id"])}) for row in rows]
 
 
 def _summary(row: dict[str, Any]) -> dict[str, Any]:

@@ -234,12 +234,13 @@ class Places:
         mapped = [
             (prefix, p) for prefix, p in settings().data_places.items() if path.startswith(prefix)
         ]
-        if mapped:
-            return Data(path, 0, frozenset({max(mapped)[1]}))
-        if "://" in path:
+        there = max(mapped)[1] if mapped else None
+        if "://" in path and there is None:
             return Data(path, 0, None)
         found = {}
         for place, workers in self.links.labels().items():
+            if there not in (None, place):
+                continue
             key = place, path
             if key not in self._sizes:
                 call = self._host.backend.call

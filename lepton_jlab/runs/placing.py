@@ -25,11 +25,20 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A dataset that a run reads: stored bytes, and at which places it lies (None: anywhere)."""
+    """A dataset that a run reads: stored bytes, and at which places it lies.
+
+    A path can be read at its places only; a URL (`places` None: nobody knows where) everywhere, and
+    what is read elsewhere travels as it is stored, compressed.
+    """
 
     path: str
     size: int
     places: frozenset[str] | None
+
+    @property
+    def travels(self) -> bool:
+        """Whether it can be read at other places, too."""
+        return "://" in self.path
 
 
 @dataclass(slots=True, eq=False)
@@ -130,7 +139,7 @@ def predict(
         if data.places is None or place in data.places:
             continue
         links = [table.get(there, place) for there in data.places]
-        known = [link for link in links if link is not None]
+        known = [link for link in links if link is not None and data.travels]
         if not known:
             obstacle = f"no worker there can read {data.path}"
             continue

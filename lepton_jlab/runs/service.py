@@ -34,6 +34,7 @@ from lepton_jlab.runs.worker import PLUGIN, RunWorker
 log = logging.getLogger("lepton.runs")
 
 _LOOK = 0.5  # seconds between two looks at which workers there are
+_AT_ONCE = 200  # runs of a submission until others are heard again: folders take 0.1 ms each
 _DIED = "the worker {} died while it ran this"
 
 
@@ -149,8 +150,13 @@ class RunService:
         number, ids = records.add({**submission, **self._origin}, params, estimates)
         if spec.pop("search", None):
             ids = await self.searches.begin(number, options, spec, work)
-        else:
-            self.enqueue(new_entries(ids, params, spec, Budget(options), work, estimates))
+            return {"submission": number, "runs": ids}
+        budget, estimates = Budget(options), estimates or [None] * len(ids)
+        for first in range(0, len(ids), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            found = new_entries(ids[some], params[some], spec, budget, work, estimates[some])
+            self.enqueue(found)
+            await asyncio.sleep(0)
         return {"submission": number, "runs": ids}
 
     def enqueue(self, entries: list[Entry]) -> None:

@@ -20,6 +20,8 @@ from lepton_jlab.config import settings
 from lepton_jlab.runs.journal import Entry
 from lepton_jlab.runs.worker import occupy
 
+_RENEWAL = 0.005  # seconds per awaited slot until it is asked for anew, which takes about a fifth
+
 log = logging.getLogger("lepton.runs")
 
 
@@ -73,17 +75,16 @@ class Slots:
         self._shut: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: set[str] = set()
+        self._renewal: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[Lease]:
         return iter(list(self._leases.values()))
 
     def free(self, place: str | None = None) -> list[Lease]:
         """Return the slots that can take a run now, first those of workers with the most."""
-        free = [
-            lease
-            for lease in self._free.values()
-            if _at(lease, place) and lease.worker not in self._reserved | self._leaving | self._shut
-        ]
+        kept = self._reserved | self._leaving | self._shut
+        idle = self._free.values()
+        free = [lease for lease in idle if _at(lease, place) and lease.worker not in kept]
         room = Counter(lease.worker for lease in free)
         return sorted(free, key=lambda lease: -room[lease.worker])
 
@@ -107,8 +108,10 @@ class Slots:
     ) -> None:
         """Lease slots for so many waiting runs, up to `limit` slots in all, on any of `workers`."""
         self._wanted[place] = runs
-        idle = (*self._awaited.values(), *self._free.values())
-        coming = sum(_at(lease, place) for lease in idle)
+        coming = len(self._awaited) + len(self._free)
+        if place is not None:
+            idle = (*self._awaited.values(), *self._free.values())
+            coming = sum(lease.place == place for lease in idle)
         if runs <= coming:
             return
         leases = len(self._leases)
@@ -151,8 +154,17 @@ class Slots:
         """Ask anew for the slots that are still awaited, since there is a new worker.
 
         Dask has sent those tasks to busy workers or, while no worker had a slot, nowhere; and it
-        does not move them when a worker gets one.
+        does not move them when a worker gets one. Once for all workers that come at the same time:
+        when 1,000 came and each had 1,000 slots asked for anew, nothing else was done any more.
         """
+        if self._awaited and self._renewal is None:
+            loop = asyncio.get_running_loop()
+            delay = _RENEWAL * len(self._awaited)
+            self._renewal = loop.call_later(delay, self._ask_anew)
+        self._freed()
+
+    def _ask_anew(self) -> None:
+        self._renewal = None
         for lease in list(self._awaited.values()):
             if lease.hold is not None:
                 self._forget(lease)
@@ -181,6 +193,8 @@ class Slots:
 
     def close(self) -> None:
         """Forget all slots; the cluster ends, or its worker plugin is taken away."""
+        if self._renewal is not None:
+            self._renewal.cancel()
         for task in self._tasks:
             task.cancel()
         for leases in (self._leases, self._awaited, self._free):

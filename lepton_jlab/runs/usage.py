@@ -22,7 +22,8 @@ def usage() -> dict[str, dict[str, Any]]:
     -------
     dict
         ``workers`` by ``"CLUSTER/WORKER"``, and ``runs`` by id, as `Host.usage` says; the ``pid``
-        of a run is None where it is another machine's. Hosts that do not answer are left out.
+        of a run is None where it is another machine's; ``links`` by cluster, of those with workers
+        at several places, as `Links.document` says. Hosts that do not answer are left out.
     """
     running = {(one.name, one.file["pid"]): one for one in clusters()}
     for gone in set(_questions) - set(running):
@@ -31,7 +32,7 @@ def usage() -> dict[str, dict[str, Any]]:
         with suppress(LeptonError):
             _questions[host] = running[host].channel.ask("usage")
     done, _ = wait(_questions.values(), _PATIENCE)
-    found: dict[str, dict[str, Any]] = {"workers": {}, "runs": {}}
+    found: dict[str, dict[str, Any]] = {"workers": {}, "runs": {}, "links": {}}
     for (name, pid), question in list(_questions.items()):
         if question not in done:
             continue
@@ -40,6 +41,8 @@ def usage() -> dict[str, dict[str, Any]]:
             answer = question.result()
             for worker, told in answer["workers"].items():
                 found["workers"][f"{name}/{worker}"] = told
+            if len(answer["links"]["places"]) > 1:
+                found["links"][name] = answer["links"]
             for run, told in answer["runs"].items():
                 local = told["machine"] == machine()
                 found["runs"][run] = {**told, "pid": told["pid"] if local else None}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import b64decode
 from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lepton_jlab.panel.facts.links import link_table
 from lepton_jlab.panel.figures import RED, bar, strip
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -65,3 +67,15 @@ def test_a_bar_is_as_long_as_the_share_and_warns_only_of_what_is_scarce() -> Non
     assert RED in bar(0.95, "memory", scarce=True)
     assert RED not in bar(0.95, "CPU")
     assert bar(None, "unknown") == ""
+
+
+def test_links_between_places_are_a_row_each():
+    link = {"from": "edge", "to": "cloud", "rtt": 0.0412, "goodput": 1.2e6, "moved": 52_000_000}
+    places = [{"label": "edge", "workers": 3}, {"label": "cloud", "workers": 1}]
+    links = {"two": {"places": places, "links": [{**link, "measured": time.time()}]}}
+    text = link_table(links).text()
+    assert "two: edge (3) → cloud (1)" in text
+    assert "41.2 ms" in text
+    assert "1.2 MB/s" in text
+    assert "52.0 MB" in text
+    assert not link_table(links, "another").rows

@@ -64,16 +64,12 @@ def test_what_is_there_already_counts_nothing(table, timings):
     assert at("edge", work, table, timings, held={"a"}).size == 0
     lies_there = Work(CODE, data=[Data("/d.zarr", 3_000_000, frozenset({"edge"}))])
     assert at("edge", lies_there, table, timings).transfer == 0
-    assert at("cloud", lies_there, table, timings).transfer == pytest.approx(3.0)
+    assert at("cloud", lies_there, table, timings).obstacle == "no worker there can read /d.zarr"
+    travels = Work(CODE, data=[Data("s3://b/d.zarr", 3_000_000, frozenset({"edge"}))])
+    assert at("cloud", travels, table, timings).transfer == pytest.approx(3.0)
+    assert at("edge", travels, table, timings).transfer == 0
     anywhere = Work(CODE, data=[Data("s3://b/d.zarr", 3_000_000, None)])
     assert at("cloud", anywhere, table, timings).transfer == 0
-
-
-def test_data_that_no_link_leads_to_are_an_obstacle(table, timings):
-    work = Work(CODE, data=[Data("/d.zarr", 3_000_000, frozenset({"cloud"}))])
-    found = at("edge", work, table, timings)  # the link from cloud to edge was not measured
-    assert found.obstacle == "no worker there can read /d.zarr"
-    assert at("cloud", work, table, timings).obstacle is None
 
 
 def test_places_are_compared_by_what_ran_at_both(timings):

@@ -7,6 +7,7 @@ import { Commands } from '../commands';
 import { useLepton, useMemory, useStore } from '../context';
 import { bytes, points, roughRate } from '../format';
 import type { ResourceHistory } from '../history';
+import { Links } from './links';
 
 type Of = 'machine' | 'workers' | 'runs';
 
@@ -51,6 +52,7 @@ export function Resources(): JSX.Element {
         <span className="lps-Muted">{trans.__('min')}</span>
       </div>
       {of === 'machine' && <Machine minutes={minutes} />}
+      {of === 'workers' && <LinkMap />}
       {of === 'workers' && (
         <Many
           minutes={minutes}
@@ -69,6 +71,13 @@ export function Resources(): JSX.Element {
       )}
     </Section>
   );
+}
+
+/** The newest map of links. */
+function LinkMap(): JSX.Element {
+  const { lab } = useLepton();
+  const [text] = useFacts(lab.resources, history => [JSON.stringify(history.latest?.links ?? {})]);
+  return <Links links={JSON.parse(text)} />;
 }
 
 function Machine(props: { minutes: number }): JSX.Element {

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from lepton_jlab.cluster.links.probe import probe
+from lepton_jlab.errors import LeptonError
 
 PLUGIN = "lepton-links"
 LINK_METRICS = "lepton_links"  # what workers add to their heartbeats
@@ -60,7 +62,7 @@ class LinkWorker(WorkerPlugin):
 
     async def _stored(self, path: str) -> int | None:
         """Return the bytes of a dataset that this machine can read; None if it cannot."""
-        return await asyncio.to_thread(_bytes_of, Path(path))
+        return await asyncio.to_thread(_bytes_of, path)
 
     def _metrics(self, _worker: Any) -> dict[str, Any]:
         """Return the place, and what each peer has been sent so far: bytes, busy s, until when."""
@@ -95,7 +97,14 @@ def place_of(worker: Any) -> str | None:
     return name if name in ("edge", "cloud") else None
 
 
-def _bytes_of(path: Path) -> int | None:
+def _bytes_of(address: str) -> int | None:
+    if "://" in address:
+        from lepton_jlab.data import open_dataset
+
+        with suppress(LeptonError):
+            return open_dataset(address).info()["stored_bytes"] or 0
+        return None
+    path = Path(address)
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size if path.is_file() else None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from lepton_jlab.panel.facts.links import link_table
 from lepton_jlab.panel.figures import BLUE, GREEN, ORANGE, TEAL, VIOLET, Values, bar, strip
 from lepton_jlab.resources import sampler
 from lepton_jlab.runs import words
@@ -47,7 +48,7 @@ class Resources:
     def html(self) -> str:
         """Draw everything, as images that stay."""
         parts = [self.host_html(still=True), self.workers_html(still=True)]
-        return page.frame(*parts, self.runs_html(still=True))
+        return page.frame(*parts, self.runs_html(still=True), self.links_html())
 
     def host_html(self, *, still: bool = False) -> str:
         """Draw the machine: processor, memory, disk, network, each GPU, or why there is none."""
@@ -127,11 +128,21 @@ class Resources:
             lines.append(f"GPU {gpu['index']:<4} {_blocks(gpu['use'] / 100)} {', '.join(known)}")
         if (message := self.history.get("message")) and not host["gpus"]:
             lines.append(message)
-        return "\n\n".join(filter(None, ["\n".join(lines), self._table().text()]))
+        tables = [self._table().text(), self._links().text()]
+        return "\n\n".join(filter(None, ["\n".join(lines), *tables]))
 
     def document(self) -> Sample:
         """Return the newest sample."""
         return self.sample
+
+    def links_html(self) -> str:
+        """Draw the links between places; nothing where all workers are at one."""
+        table = self._links()
+        return table.html() if table.rows else ""
+
+    def _links(self) -> Table:
+        table = link_table(self.sample.get("links") or {}, self._cluster)
+        return table if table.rows else Table([])
 
     def _table(self) -> Table:
         table = Table(["worker or run", "CPU", "memory", "run"], frozenset({1, 2}))

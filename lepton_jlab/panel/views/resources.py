@@ -33,4 +33,4 @@ class ResourcesView(View):
             facts.read()
         self._host.value = page.frame(facts.host_html())
         self._workers.value = page.frame(facts.workers_html())
-        self._runs.value = page.frame(facts.runs_html())
+        self._runs.value = page.frame(facts.runs_html(), facts.links_html())
