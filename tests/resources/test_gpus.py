@@ -66,6 +66,41 @@ def test_each_device_is_told(invented, sampler, count):
     assert history["message"] is None
 
 
+def test_clocks_links_faults_and_instances_are_told(invented, sampler):
+    invented.set(0, use=50)
+    invented.set(1)
+    for name, number in {
+        "sm_clock": 1410,
+        "memory_clock": 1593,
+        "max_sm_clock": 1980,
+        "pcie_tx": 2000,
+        "pcie_rx": 3000,
+        "ecc_corrected": 7,
+        "ecc_uncorrected": 1,
+    }.items():
+        invented.figure(0, name, number)
+    instances = invented.mig(1, 2 * MIB, 4 * MIB)
+    invented.put(1, os.getpid(), MIB, slot=1)
+    one = sampler()
+    wait_until(lambda: gpus_of(one, 2)[0]["pcie"], 10)  # one bus at a time
+    first, second = gpus_of(one, 2)
+    assert (first["clock"], first["memory_clock"], first["clock_limit"]) == (1410, 1593, 1980)
+    assert first["pcie"] == [2_000_000, 3_000_000]
+    assert first["ecc"] == {"corrected": 7, "uncorrected": 1}
+    assert (first["mig"], first["throttled"], second["ecc"]) == (None, [], None)
+    assert [one["uuid"] for one in second["mig"]] == instances
+    assert [len(one["processes"]) for one in second["mig"]] == [0, 1]
+    assert [process["pid"] for process in second["processes"]] == [os.getpid()]
+
+
+def test_the_reasons_of_slow_clocks_are_words(monkeypatch):
+    from lepton_jlab.resources import device
+
+    told = {"nvmlDeviceGetCurrentClocksEventReasons": 0x01 | 0x04 | 0x40}
+    monkeypatch.setattr(device, "maybe", lambda call, *_: told[call])
+    assert device._throttled(None) == ["power cap", "hardware temperature"]
+
+
 def test_what_a_device_does_not_tell_is_none(invented, sampler):
     invented.set(0, watts=0)
     [gpu] = gpus_of(sampler(), 1)

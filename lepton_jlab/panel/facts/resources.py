@@ -124,8 +124,9 @@ class Resources:
         ]
         for gpu in host["gpus"]:
             used, total = gpu["memory"]
-            known = [f"{gpu['use']:3.0f} %", _of(used, total), *_heat(gpu)]
-            lines.append(f"GPU {gpu['index']:<4} {_blocks(gpu['use'] / 100)} {', '.join(known)}")
+            use = float(gpu["use"] or 0)  # None: divided into MIG instances, it does not tell
+            known = [f"{use:3.0f} %", _of(used, total), *_heat(gpu)]
+            lines.append(f"GPU {gpu['index']:<4} {_blocks(use / 100)} {', '.join(known)}")
         if (message := self.history.get("message")) and not host["gpus"]:
             lines.append(message)
         tables = [self._table().text(), self._links().text()]
