@@ -124,6 +124,14 @@ class Front:
         self._unanswered.clear()
         self._busy.clear()
 
+    def hold(self) -> None:
+        """Let requests wait until `go_on`: the kernel lives, but cannot be reached."""
+        self._open.clear()
+
+    def go_on(self) -> None:
+        """Forward them again."""
+        self._open.set()
+
     def pause(self) -> None:
         """Let requests wait for the next kernel, as they do while a local one restarts."""
         self._open.clear()

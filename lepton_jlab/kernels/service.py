@@ -125,14 +125,15 @@ class KernelService:
     ) -> None:
         """Carry what one notebook and its kernel say, as long as both are there."""
         try:
-            taken = self._seats.get(seat)
-            if taken is None:
-                if again:
-                    raise ClusterError(f"The kernel of {label} has ended meanwhile.")
+            if again:
+                taken = self._taken(seat, label)
+            else:
                 taken = await self._take(seat, worker, label)
-        except LeptonError as error:
+        except Exception as error:  # whatever it is, the notebook waits for an answer
+            if not isinstance(error, LeptonError):
+                log.exception("no seat for the kernel of %s", label)
             with suppress(OSError):
-                await comm.write({"type": "refused", "reason": str(error)})
+                await comm.write({"type": "refused", "reason": str(error) or repr(error)})
             return
         try:
             await comm.write({"type": "seat", "where": self._where(taken.worker)})
@@ -191,6 +192,13 @@ class KernelService:
         seat.watch.close()
         with suppress(OSError, asyncio.CancelledError):
             await seat.task.cancel()
+
+    def _taken(self, name: str, label: str) -> Seat:
+        """Return the seat that a notebook has already."""
+        try:
+            return self._seats[name]
+        except KeyError:
+            raise ClusterError(f"The kernel of {label} has ended meanwhile.") from None
 
     async def _take(self, name: str, worker: str | None, label: str) -> Seat:
         """Get a slot for a kernel.

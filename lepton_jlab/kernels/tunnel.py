@@ -165,6 +165,8 @@ class Tunnel:
         self.where = answer["where"]
         self._process = info["pid"], info["created"]
         self._wire = Wire(comm)
+        self._busy = False  # as the host takes it to be
+        self._tell_busy()
         self._reader = asyncio.create_task(self._listen(self._wire))
 
     async def _forward(self, channel: str, parts: Parts) -> None:
@@ -189,6 +191,7 @@ class Tunnel:
                 return
         self._drop(wire)
         if not self._left:
+            self._front.hold()
             await self._return()
 
     def _drop(self, wire: Wire) -> None:
@@ -209,6 +212,7 @@ class Tunnel:
             except ClusterError:
                 await asyncio.sleep(_AGAIN)
             else:
+                self._front.go_on()
                 return
         await self._end(LOST, f"the connection to cluster {self.cluster!r} was lost")
 

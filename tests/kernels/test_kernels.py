@@ -16,6 +16,7 @@ from kernels.conftest import ending, execute, outputs, start_kernel, worker_proc
 from nbclient.exceptions import CellExecutionError
 
 import lepton_jlab as lepton
+from lepton_jlab.cluster.channel import submit
 from lepton_jlab.errors import ClusterError, NotFoundError
 
 pytestmark = pytest.mark.integration
@@ -117,6 +118,19 @@ def test_the_kernel_finds_its_own_cluster_among_others(offered, brief, kernel):
     assert (status, text.split(":")[0]) == ("ok", "cluster local")
     code = "import lepton_jlab as lepton; run = lepton.submit('x = 6 * 7', pull=['x']).wait(30)"
     assert kernel.run(f"{code}; print(run.values['x'], run.cluster)")[1] == "42 local\n"
+
+
+def test_a_connection_that_breaks_is_made_again_and_the_kernel_lives_on(kernel):
+    kernel.run("x = 41")
+    tunnel = kernel.manager.provisioner._tunnel
+    broken = tunnel._wire
+
+    async def cut() -> None:
+        broken._comm.abort()
+
+    submit(cut()).result(10)
+    assert kernel.run("print(x + 1)") == ("ok", "42\n")
+    assert tunnel._wire is not broken
 
 
 def test_a_crash_is_named_where_it_happened(kernel):
