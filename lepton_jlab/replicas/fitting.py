@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lepton_jlab.data.stream.ranks import Share
-from lepton_jlab.errors import LeptonError
 from lepton_jlab.replicas import checkpoints
 from lepton_jlab.replicas.gradients import FLAGS, apply_averaged, average, capturing, weighing
 from lepton_jlab.replicas.group import group
@@ -67,10 +66,10 @@ def _fitting(fit: Callable[..., Any], keras: Any, session: Session, callback: An
         given = call.arguments
         model = given["self"]
         many = group().world > 1
-        if many:
+        if session.share.shards > 1:
             _share_data(given, session)
-            if group().rank > 0 and given.get("verbose", "auto") == "auto":
-                given["verbose"] = 0
+        if group().rank > 0 and given.get("verbose", "auto") == "auto":
+            given["verbose"] = 0
         if many or session.saves:
             _build(model, given.get("x"))
         others = _kept_callbacks(given.get("callbacks"), keras)
@@ -80,12 +79,10 @@ def _fitting(fit: Callable[..., Any], keras: Any, session: Session, callback: An
         session.training = True
         try:
             history = fit(*call.args, **call.kwargs)
-        except LeptonError:
-            raise
-        except Exception as error:
+        except Exception:
             if (failure := group().failure) is not None:  # TensorFlow has made its own of it
                 raise failure from None
-            raise error from None
+            raise
         finally:
             session.training = False
             model._initial_epoch = None
@@ -107,10 +104,9 @@ def _evaluating(evaluate: Callable[..., Any], session: Session) -> Any:
             call = signature.bind(*args, **kwargs)
         except TypeError:
             return evaluate(*args, **kwargs)
-        if group().world > 1:
-            call.arguments["x"] = _dealt(call.arguments.get("x"), session.share)
-            if group().rank > 0 and call.arguments.get("verbose", "auto") == "auto":
-                call.arguments["verbose"] = 0
+        call.arguments["x"] = _dealt(call.arguments.get("x"), session.share)
+        if group().rank > 0 and call.arguments.get("verbose", "auto") == "auto":
+            call.arguments["verbose"] = 0
         return evaluate(*call.args, **call.kwargs)
 
     return evaluating
