@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lepton_jlab.runs.child import streams
+from lepton_jlab.runs.child import devices, limits, streams
 from lepton_jlab.runs.child.channel import Channel
 from lepton_jlab.runs.child.shell import RunShell
 
@@ -20,10 +20,12 @@ def live(spec: Mapping[str, Any], channel: Channel) -> None:
     Parameters
     ----------
     spec : mapping
-        ``file`` (its connection file), ``env``, ``cwd``.
+        ``file`` (its connection file), ``env``, ``cwd``, its share of devices and processors.
     """
     from ipykernel.kernelapp import IPKernelApp
 
+    devices.prepare(spec)
+    limits.use_processors(spec.get("affinity"))
     os.environ.update(spec["env"])
     os.environ.pop("JPY_PARENT_PID", None)  # of the notebook that started the cluster
     os.chdir(spec["cwd"] if Path(spec["cwd"]).is_dir() else Path(spec["file"]).parent)

@@ -98,6 +98,7 @@ class KernelWorker(WorkerPlugin):
         if not runs.shares_disk:  # it would take clusters for dead whose hosts are elsewhere
             away = {"JUPYTER_RUNTIME_DIR": str(folder)}
             launch = {**launch, "env": {**launch["env"], **away}}
+        launch = {**launch, "share": runs.share()}
         try:
             process = await runs.child()
         except (ClusterError, OSError) as error:
@@ -118,7 +119,7 @@ class Kernel:
     wire : Wire
         To the notebook.
     launch : mapping
-        ``key``, ``scheme``, ``env``, ``cwd``.
+        ``key``, ``scheme``, ``env``, ``cwd``, and its ``share`` of the worker's devices.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class Kernel:
             "file": str(file),
             "env": dict(launch["env"]),
             "cwd": launch["cwd"],
+            **launch["share"],
         }
         self._readers = [asyncio.create_task(self._read(channel)) for channel in CHANNELS]
         self._life = asyncio.create_task(self._live(spec))

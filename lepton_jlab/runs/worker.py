@@ -139,6 +139,10 @@ class RunWorker(WorkerPlugin):
         await self._settle()
         return await self._process(keep)
 
+    def share(self) -> dict[str, Any]:
+        """Return what a child's specification says of its share of this worker's devices."""
+        return self._devices.fill({})
+
     def _usage(self, _worker: Any) -> dict[str, Any]:
         """Return what each run here uses; Dask asks for it at each heartbeat."""
         return {run: attempt.usage() for run, attempt in self._attempts.items()}
