@@ -33,11 +33,9 @@ import time
 from pathlib import Path
 import lepton_jlab as lepton
 bad = len(list(Path(ended).iterdir())) >= 6
-for step in range(20):
+for step in range(300_000 if bad else 20):
     lepton.log(loss=x + 10 * bad)
-    time.sleep(0.1 if bad else 0.01)
-if bad:
-    time.sleep(600)
+    time.sleep(0.002 if bad else 0.01)
 Path(ended, str(x)).touch()
 """
 WAITS = """

@@ -106,7 +106,10 @@ class Search:
     async def begin(self) -> list[int]:
         """Ask for the first trial and return its runs' numbers; `want` goes on from there."""
         self._write()
+        self._asking = asyncio.current_task()
         trial = await self._next()
+        self._asking = None
+        self._more()
         return [entry.number for entry in trial.live] if trial else []
 
     def want(self, slots: int) -> None:
@@ -220,11 +223,12 @@ class Search:
             reports = self._due.pop(trial)
             bad = await self._do(partial(self._study.report, trial.number, reports))
             if bad and trial.may_be_pruned() and self.asked["state"] == "running":
-                await self._prune(trial, reports[-1].step)
+                await self._prune(trial, bad.step)
 
     async def _prune(self, trial: Trial, step: float) -> None:
         """End a trial early; the next one is asked for while its runs end."""
         trial.pruned = step
+        self._due.pop(trial, None)  # it is not Optuna's any more
         self._telling += 1
         self._mark(trial.live, {**trial.about, "pruned": step})
         await self._runs.cancel([entry.spec["id"] for entry in trial.live])

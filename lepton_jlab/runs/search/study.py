@@ -79,12 +79,14 @@ class Study:
         self._running[trial.number] = trial
         return {"number": trial.number, **trial.user_attrs}, self._values(trial.params)
 
-    def report(self, number: int, reports: Iterable[Report]) -> bool:
-        """Tell what a trial has come to; return whether to end it early."""
+    def report(self, number: int, reports: Iterable[Report]) -> Report | None:
+        """Tell what a trial has come to; return the report at which it is to end early, if any."""
         trial = self._running[number]
         for report in reports:
             trial.report(self._signed(report.value), report.count)
-        return trial.should_prune()
+            if trial.should_prune():
+                return report
+        return None
 
     def end(self, number: int, value: float | None, *, pruned: bool = False) -> None:
         """Tell the last value of a trial, None when it has failed."""
