@@ -55,6 +55,13 @@ def pushed(text: str) -> list[str] | Literal["none"]:
     return "none" if text == "none" else names(text)
 
 
+def label(text: str) -> str:
+    """Read the label of a place; the cluster knows which there are."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a place has a label, such as edge, cloud or auto")
+    return text.strip()
+
+
 def engine(text: str) -> str:
     """Read an engine's name or a scheduler's address."""
     if text not in ENGINES and "://" not in text:

@@ -13,7 +13,7 @@ from lepton_jlab.grammar.words import (
     option,
     switch,
 )
-from lepton_jlab.readers import names, positive, pushed, sweep, whole
+from lepton_jlab.readers import label, names, positive, pushed, sweep, whole
 
 SEARCHES = ("tpe", "random")
 PRUNERS = ("hyperband", "median", "none")
@@ -96,7 +96,8 @@ COMMANDS: tuple[Command, ...] = (
             "--place",
             metavar="LABEL",
             help="where its worker is: edge, cloud or another label (default: where it ends first)",
-            choices=("auto",),
+            read=label,
+            choices=("auto", "edge", "cloud"),
         ),
         switch("--wait", help="wait for the end; an interrupt stops only the waiting"),
         CLUSTER,

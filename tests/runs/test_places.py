@@ -16,6 +16,7 @@ from places import edge_and_cloud
 import lepton_jlab as lepton
 from lepton_jlab.cluster.links import HOST, LinkTable
 from lepton_jlab.errors import UsageError
+from lepton_jlab.parsing import parse
 from lepton_jlab.runs.capture import Captured
 from lepton_jlab.runs.capture.datasets import addresses
 from lepton_jlab.runs.lines import Lines
@@ -80,6 +81,11 @@ def test_places_are_compared_by_what_ran_at_both(timings):
     assert timings.seconds("other", {"n": 1}, "cloud") == (pytest.approx(2.0), True)
     assert timings.seconds("other", {"n": 2}, "edge") == (8.0, True)  # whatever the parameters
     assert timings.seconds("never run", {}, "edge")[1] is False
+
+
+@pytest.mark.parametrize("place", ["auto", "edge", "hall 7"])
+def test_any_label_can_be_asked_for(place):
+    assert parse(["run", "--place", place], "cell").place == place
 
 
 def test_each_place_has_a_line():
