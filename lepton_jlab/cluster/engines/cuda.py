@@ -82,10 +82,13 @@ async def make(plan: Plan, scratch: Path) -> Backend:
             f"Engine 'cuda': {why}. Use the CPU cores: %lepton cluster start --engine local"
         )
     chosen = choose(options.get("gpus") or _shown() or (), there)
-    if plan.workers and plan.workers > len(chosen):
+    option, most = (
+        ("--adapt 0..", plan.adapt[1]) if plan.adapt else ("--workers ", plan.workers or 0)
+    )
+    if most > len(chosen):
         raise ClusterError(
-            f"Engine 'cuda': {plan.workers} workers asked for, but there are {len(chosen)} GPUs. "
-            f"Use --workers {len(chosen)} or fewer."
+            f"Engine 'cuda': {most} workers asked for, but there are {len(chosen)} GPUs. "
+            f"Use {option}{len(chosen)} or fewer."
         )
     from distributed import Security
 
