@@ -24,7 +24,7 @@ async def main(url: str, token: str, model: str) -> None:
         given = InferInput("x", list(images.shape), "FP32")
         given.set_data_from_numpy(images, binary_data=binary)
         request = InferRequest(model_name=model, infer_inputs=[given])
-        answer = await newer.infer(url, request, headers=headers)
+        answer = await newer.infer(url, request, model_name=model, headers={**headers})
         told["binary" if binary else "json"] = answer.outputs[0].as_numpy().tolist()
     older = InferenceRESTClient(RESTConfig(protocol="v1"))
     answer = await older.infer(
@@ -32,7 +32,7 @@ async def main(url: str, token: str, model: str) -> None:
     )
     told["v1"] = answer["predictions"]
     try:
-        await newer.infer(url, InferRequest(model_name="no-such", infer_inputs=[given]))
+        await newer.infer(url, request, model_name=model)
     except Exception as error:
         told["refused"] = str(error)
     print(json.dumps(told))
