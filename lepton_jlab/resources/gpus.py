@@ -67,6 +67,17 @@ class Gpus:
                 self._condition.notify_all()
 
 
+def look(patience: float) -> tuple[list[Document], str | None]:
+    """Read all devices once, as `Gpus.read` does; no thread is left unless the driver hangs."""
+    found: list[tuple[list[Document], str | None]] = []
+    thread = threading.Thread(target=lambda: found.append(_Driver().read()), daemon=True)
+    thread.start()
+    thread.join(patience)
+    if found:
+        return found[0]
+    return [], f"The NVIDIA driver does not answer within {patience:g} s; its GPUs are unknown."
+
+
 class _Driver:
     """NVML itself; used by one thread."""
 

@@ -15,7 +15,7 @@ import psutil
 from lepton_jlab.cluster import clusters
 from lepton_jlab.cost.waste import IDLE
 from lepton_jlab.errors import LeptonError
-from lepton_jlab.resources.gpus import Gpus
+from lepton_jlab.resources.gpus import look
 from lepton_jlab.resources.owners import Owners
 from lepton_jlab.runs.meter import machine
 from lepton_jlab.runs.usage import usage
@@ -42,7 +42,7 @@ def idle_devices() -> list[Document]:
     LeptonError
         When the driver does not answer.
     """
-    devices, message = Gpus().read(_PATIENCE)
+    devices, message = look(_PATIENCE)
     if not devices and message and "answer" in message:
         raise LeptonError(message)
     runs = {one["pid"]: run for run, one in usage()["runs"].items() if one["pid"] is not None}

@@ -12,6 +12,7 @@ from typing import Any
 from lepton_jlab.cost.pricing import Cost, together
 from lepton_jlab.cost.waste import idle_gpus, saved
 from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.resources.gpus import look
 from lepton_jlab.runs import records
 from lepton_jlab.runs.costs import current_prices
 from lepton_jlab.runs.estimates import typical_error
@@ -159,9 +160,7 @@ def _per(cost: Cost, amount: float | None) -> dict[str, float] | None:
 
 
 def _idle() -> list[dict[str, Any]]:
-    from lepton_jlab.resources.gpus import Gpus
-
-    devices, _ = Gpus().read(2.0)
+    devices, _ = look(2.0)
     if not devices:
         return []
     last: dict[str, float] = {}

@@ -10,7 +10,7 @@ import threading
 import pytest
 from conditions import wait_until
 
-from lepton_jlab.resources.gpus import Gpus
+from lepton_jlab.resources.gpus import Gpus, look
 from lepton_jlab.resources.sampler import Sampler
 
 MIB = 2**20
@@ -186,3 +186,14 @@ def test_memory_on_a_gpu_is_told_by_run_and_by_kernel(invented, sampler, tmp_pat
         for process in (*psutil.Process(run.pid).children(), run, kernel):
             process.kill()
         run.wait(), kernel.wait()
+
+
+def test_a_single_look_leaves_no_thread_and_waits_for_no_driver_that_hangs(invented):
+    invented.set(0, use=10)
+    before = threading.active_count()
+    devices, message = look(5)
+    assert ([one["use"] for one in devices], message) == ([10], None)
+    assert threading.active_count() == before
+    invented.set(0, state="hung")
+    devices, message = look(0.05)
+    assert (devices, message[:48]) == ([], "The NVIDIA driver does not answer within 0.05 s;")
