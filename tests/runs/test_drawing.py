@@ -393,12 +393,18 @@ def test_a_comparison_names_a_sweep_once_and_draws_loss_beside_accuracy() -> Non
 
 def test_a_cluster_shows_who_is_free_and_no_address_in_a_notebook() -> None:
     worker = {"id": "0", "host": "here", "devices": ["cpu"], "threads": 2, "memory": 4 * 10**9}
-    workers = [worker | {"run": None}, worker | {"id": "1", "run": "r7"}]
+    worker |= {"run": None, "runs": [], "fault": None}
+    workers = [
+        worker,
+        worker | {"id": "1", "run": "r7", "runs": ["r7", "r8"]},
+        worker | {"id": "2", "fault": "gpu:2: GPU is lost"},
+    ]
     text, html = views(
         {"name": "main", "engine": "local", "address": "tls://x:1", "workers": workers}
     )
     assert text.splitlines()[2].split() == ["0", "here", "cpu", "2", "4.0", "GB", "free"]
-    assert ">r7<" in html
+    assert ">r7, r8<" in html
+    assert text.splitlines()[4].endswith("gpu:2: GPU is lost")
     assert "4.0 GB" in html
     assert "tls://" in text
     assert "tls://" not in html
