@@ -1,4 +1,4 @@
-"""Swept values that JSON has no word for: records have tuples as lists, runs get them as they were."""
+"""Swept values without a word in JSON: records have tuples as lists, runs get them as they were."""
 
 from __future__ import annotations
 
