@@ -13,7 +13,7 @@ STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 _QUERY = """
 SELECT r.id, r.submission, r.params, r.state, r.attempt, r.metrics, r.progress, r.value_files,
        r.phases, r.error, r.worker, r.devices, r.streams, r.started, r.ended, r.spark,
-       r.cost, r.estimate, r.trial,
+       r.cost, r.estimate, r.trial, r.replicas, r.checkpoint,
        s.name, s.sweep, s.cluster, s.submitted, s.notebook, s.cell
 FROM runs r JOIN submissions s ON s.id = r.submission
 """
@@ -27,7 +27,7 @@ WITH line AS (
 _SAME = (
     *("state", "params", "metrics", "phases", "streams", "error", "cluster", "worker", "devices"),
     *("submitted", "started", "ended", "progress", "place", "attempt", "notebook", "cell"),
-    *("cost", "estimate"),
+    *("cost", "estimate", "checkpoint"),
 )
 
 
@@ -150,6 +150,7 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
         "sweep": f"s{row['submission']}" if row["sweep"] else None,
         "values": list(row["value_files"]),
         **{key: row[key] for key in _SAME},
+        "replicas": row["replicas"] or [],
         "trial": records.trial_of(row),
         "pruned": records.pruned_at(row),
         "spark": spark.get("values", []),
