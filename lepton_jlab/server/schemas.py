@@ -74,8 +74,6 @@ _RUN: dict[str, Schema] = {
     "devices": listed(text()),
     "cost": either("object", "null"),
     "estimate": either("object", "null"),
-    "replicas": listed({"type": "object"}),
-    "checkpoint": either("object", "null"),
     "submitted": TIME,
     "started": MAYBE_TIME,
     "ended": MAYBE_TIME,
@@ -162,6 +160,8 @@ COMPONENTS: dict[str, Schema] = {
         {
             **_RUN,
             **_SPARK,
+            "replicas": listed({"type": "object"}),
+            "checkpoint": either("object", "null"),
             "code": text(),
             "options": {"type": "object"},
             "environment": either("object", "null"),
