@@ -52,7 +52,7 @@ class Model:
             ]
         if not classes or answers.ndim != 2 or answers.shape[1] != len(classes):
             return answers.tolist()
-        best = np.argsort(-answers, axis=1)[:, :count]
+        best = np.argsort(-answers, axis=1, kind="stable")[:, :count]  # of equals the first
         return [
             [{"class": classes[i], "score": round(float(row[i]), 6)} for i in order]
             for row, order in zip(answers, best, strict=True)
