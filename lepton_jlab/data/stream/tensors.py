@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -125,12 +126,14 @@ class _Epochs:
     ) -> None:
         self._batches = batches
         self._class_weight = class_weight
-        self._keras = keras
+        # Weakly: it holds this, and a stream ends with its last reference, not with a collection.
+        self._keras = None if keras is None else weakref.ref(keras)
 
     def __iter__(self) -> Iterator[Any]:
         count, (_, given) = self._batches.stream.count, self._batches._next
-        if self._keras is not None and count is not None:
-            self._keras._num_batches = count - given  # an epoch taken up within is shorter
+        keras = None if self._keras is None else self._keras()
+        if keras is not None and count is not None:
+            keras._num_batches = count - given  # an epoch taken up within is shorter
         return self._batches.tensors(self._weigh if self._class_weight else None)
 
     def _weigh(self, batch: Any) -> Any:
