@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help setup demo test lab lint format docs pictures bench release clean
+.PHONY: help setup demo notebooks test lab lint format docs pictures bench release clean
 
 help:                 ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -33,6 +33,9 @@ $(BUNDLE): $(shell find labextension/src labextension/style labextension/schema 
 
 demo: setup           ## run the quickstart end to end on the CPU, result on the terminal and as HTML
 	$(BIN)/python notebooks/demo.py
+
+notebooks: setup      ## execute all notebooks, each held to its figures, ten minutes and 1.5 GiB
+	$(BIN)/python notebooks/execute.py
 
 test: setup           ## all tests that need no GPU
 	cd labextension && jlpm test
