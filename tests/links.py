@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -64,8 +65,7 @@ class Side:
         """
         enter = [] if self.namespace is None else _enter(self.namespace)
         if own_disk:
-            mount = f'mount -t tmpfs none {tempfile.gettempdir()} && exec "$@"'
-            enter += ["unshare", "--mount", "sh", "-c", mount, "sh"]
+            enter += ["unshare", "--mount", "sh", "-c", f'{_own_mounts()} && exec "$@"', "sh"]
         process = subprocess.Popen([*enter, *arguments], **options)
         self._started.append(process)
         return process
@@ -74,6 +74,21 @@ class Side:
         """Run a program on this side to its end, as `subprocess.run` does."""
         enter = [] if self.namespace is None else _enter(self.namespace)
         return subprocess.run([*enter, *arguments], check=False, **options)
+
+
+def _own_mounts() -> str:
+    """Return what hides the temporary files, but for the code where that is one of them."""
+    temporary = Path(tempfile.gettempdir())
+    code = {Path(__file__).resolve().parents[1], Path(sys.prefix)}
+    code = {place for place in code if place.is_relative_to(temporary)}
+    kept = [shlex.quote(str(p)) for p in code if not code.intersection(p.parents)]
+    steps = ["mount -t tmpfs none /mnt"]
+    for number, place in enumerate(kept):
+        steps += [f"mkdir /mnt/{number}", f"mount --bind {place} /mnt/{number}"]
+    steps.append(f"mount -t tmpfs none {temporary}")
+    for number, place in enumerate(kept):
+        steps += [f"mkdir -p {place}", f"mount --bind /mnt/{number} {place}"]
+    return " && ".join(steps)
 
 
 @dataclass

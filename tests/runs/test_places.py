@@ -119,9 +119,11 @@ def test_a_cell_tells_which_datasets_it_opens(tmp_path, monkeypatch):
 def two(slow_link, light, tmp_path_factory) -> Iterator[lepton.Cluster]:  # noqa: F811
     with edge_and_cloud(slow_link, tmp_path_factory.mktemp("dask")) as address:
         cluster = lepton.start_cluster("two", engine=address, idle_timeout="5 min")
-        wait_until(lambda: links(cluster)["steering"] == "on", 60, "measured links")
-        yield cluster
-        cluster.stop(force=True)
+        try:
+            wait_until(lambda: links(cluster)["steering"] == "on", 60, "measured links")
+            yield cluster
+        finally:
+            cluster.stop(force=True)
         with Client(address) as client:  # whose it is finds it as it was
             assert not steered(client)
 
