@@ -124,8 +124,8 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
     context.close()
 
 
-@pytest.fixture(scope="session")
-def tiles() -> Any:
+@pytest.fixture(scope="module")
+def tiles() -> Iterator[Any]:
     """``tiles``: a kept model that tells three classes of images (8, 8, 1) apart."""
     import keras
     import numpy as np
@@ -133,12 +133,14 @@ def tiles() -> Any:
     import lepton_jlab as lepton
 
     layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
-    return lepton.save_model(
+    model = lepton.save_model(
         keras.Sequential([keras.layers.Input((8, 8, 1)), *layers]),
         "tiles",
         samples=np.zeros((4, 8, 8, 1), "float32"),
         classes=["round", "square", "flat"],
     )
+    yield model
+    model.drop(force=True)
 
 
 def _answers(url: str) -> bool:

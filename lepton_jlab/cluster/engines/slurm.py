@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ async def make(plan: Plan, scratch: Path) -> Backend:
     ClusterError
         When SLURM is not here, or refuses a job; with its words.
     """
+    interrupt = signal.getsignal(signal.SIGINT)
     from dask_jobqueue import SLURMCluster
+
+    signal.signal(signal.SIGINT, interrupt)  # its import makes of an interrupt a plain exit
     from distributed import Security
 
     if shutil.which("sbatch") is None:
