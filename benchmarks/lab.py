@@ -210,7 +210,17 @@ def _say(socket: Any, topic: str, data: Any) -> None:
 
 def _cluster() -> dict[str, Any]:
     workers = [
-        {"id": str(i), "host": "h", "devices": ["cpu"], "run": None, "threads": 1, "memory": 8e9}
+        {
+            "id": str(i),
+            "host": "h",
+            "devices": ["cpu"],
+            "threads": 1,
+            "memory": 8e9,
+            "run": None,
+            "runs": [],
+            "slots": 1,
+            "fault": None,
+        }
         for i in range(WORKERS)
     ]
     return {
@@ -252,6 +262,9 @@ def _runs() -> list[dict[str, Any]]:
             "spark_metric": "loss",
             "notebook": "a.ipynb",
             "cell": None,
+            "cost": None,
+            "estimate": None,
+            "replicas": [],
         }
         for number, state in reversed(list(enumerate(states, 1)))
     ]
