@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import tomllib
 import uuid
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jupyter_core.paths import jupyter_config_path, jupyter_data_dir, jupyter_runtime_dir
+from jupyter_core.paths import (
+    jupyter_config_dir,
+    jupyter_config_path,
+    jupyter_data_dir,
+    jupyter_runtime_dir,
+)
 from traitlets import Bool, Dict, Float, Int, List, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+
+from lepton_jlab.errors import UsageError
 
 
 class Settings(Configurable):
@@ -121,3 +130,27 @@ def cache_folder() -> Path:
     """Return the folder of what is kept of remote datasets."""
     chosen = settings().cache_folder
     return private_folder(Path(chosen).expanduser() if chosen else data_folder() / "cache")
+
+
+def user_file(name: str) -> Path:
+    """Return the user's file of that name among Jupyter's settings, or where it would be."""
+    for folder in jupyter_config_path():
+        if (path := Path(folder) / name).is_file():
+            return path
+    return Path(jupyter_config_dir()) / name
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a user's TOML file says; nothing where there is none.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}. Correct it, or remove it.") from error

@@ -64,13 +64,7 @@ def run(args: Namespace, context: Context) -> Result:
             namespace=context.namespace,
             filename=str(file) if file else None,
         )
-    return Result(
-        work.to_dict,
-        _text(work, lines=0),
-        bindings=bound(args, work),
-        work=(work,),
-        waits=args.wait,
-    )
+    return _submitted(args, work)
 
 
 @action("runs list")
@@ -145,13 +139,7 @@ def cancel(args: Namespace, context: Context) -> Result:
 def rerun(args: Namespace, context: Context) -> Result:
     """Submit runs again."""
     work = find(args.id, context).rerun(args.cluster)
-    return Result(
-        work.to_dict,
-        _text(work, lines=0),
-        bindings=bound(args, work),
-        work=(work,),
-        waits=args.wait,
-    )
+    return _submitted(args, work)
 
 
 @action("runs resume")
@@ -164,13 +152,7 @@ def resume(args: Namespace, context: Context) -> Result:
         raise UsageError(f"{work.id} is a single run: --trials belongs to a search.")
     else:
         work = work.resume(args.cluster)
-    return Result(
-        work.to_dict,
-        _text(work, lines=0),
-        bindings=bound(args, work),
-        work=(work,),
-        waits=args.wait,
-    )
+    return _submitted(args, work)
 
 
 @action("runs compare")
@@ -316,6 +298,17 @@ def _importing_from(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+def _submitted(args: Namespace, work: Work) -> Result:
+    """Show what has just been submitted, and follow it."""
+    return Result(
+        work.to_dict,
+        _text(work, lines=0),
+        bindings=bound(args, work),
+        work=(work,),
+        waits=args.wait,
+    )
 
 
 def _text(work: Work, lines: int = 40) -> str:

@@ -6,14 +6,12 @@ of storage are beside it, in ``lepton_tiers.toml``; both are in one currency.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.paths import jupyter_config_dir, jupyter_config_path
-
+from lepton_jlab.config import read_toml, user_file
 from lepton_jlab.errors import UsageError, suggestion
 
 FILE = "lepton_prices.toml"
@@ -56,10 +54,7 @@ class Prices:
 
 def price_file() -> Path:
     """Return the user's file, or where it would be."""
-    for folder in jupyter_config_path():
-        if (path := Path(folder) / FILE).is_file():
-            return path
-    return Path(jupyter_config_dir()) / FILE
+    return user_file(FILE)
 
 
 def load_prices() -> Prices:
@@ -73,12 +68,7 @@ def load_prices() -> Prices:
     from lepton_jlab.data.tiers.prices import load_tiers
 
     path = price_file()
-    try:
-        document = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        document = {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Correct it, or remove it.") from error
+    document = read_toml(path)
     known = [one.name for one in fields(Prices)]
     said: dict[str, Any] = {}
     for key, value in document.items():

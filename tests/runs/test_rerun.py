@@ -108,8 +108,8 @@ def test_the_cell_and_the_notebook_are_recorded(small, monkeypatch):
     import IPython
 
     monkeypatch.setattr(IPython, "get_ipython", lambda: Shell())
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/lab.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/ada/lab.ipynb")
     run = lepton.submit("1").wait()
-    assert (run.to_dict()["notebook"], run.to_dict()["cell"]) == ("/work/lab.ipynb", "cell-7")
+    assert (run.to_dict()["notebook"], run.to_dict()["cell"]) == ("/home/ada/lab.ipynb", "cell-7")
     again = run.rerun()
     assert again.to_dict()["cell"] == "cell-7"

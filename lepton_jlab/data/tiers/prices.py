@@ -5,14 +5,12 @@ The file is ``lepton_tiers.toml`` in a Jupyter configuration folder; its default
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.paths import jupyter_config_dir, jupyter_config_path
-
+from lepton_jlab.config import read_toml, user_file
 from lepton_jlab.data.codecs import CODECS, codec_named
 from lepton_jlab.errors import LeptonError, UsageError, suggestion
 from lepton_jlab.sizes import parse_bytes
@@ -123,10 +121,7 @@ class Tiers:
 
 def price_file() -> Path:
     """Return the user's file, or where it would be."""
-    for folder in jupyter_config_path():
-        if (path := Path(folder) / FILE).is_file():
-            return path
-    return Path(jupyter_config_dir()) / FILE
+    return user_file(FILE)
 
 
 def load_tiers() -> Tiers:
@@ -138,12 +133,7 @@ def load_tiers() -> Tiers:
         If the file is not TOML, or says something that is not known; the message names the place.
     """
     path = price_file()
-    try:
-        document = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return Tiers(DEFAULTS)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Correct it, or remove it.") from error
+    document = read_toml(path)
     plain = {field.name for field in fields(Tiers)} - {"tiers", "hot_disk"}
     said: dict[str, Any] = {}
     tiers = dict(DEFAULTS)
