@@ -155,6 +155,10 @@ class RunService:
         for first in range(0, len(ids), _AT_ONCE):
             some = slice(first, first + _AT_ONCE)
             found = new_entries(ids[some], params[some], spec, budget, work, estimates[some])
+            for entry in found:
+                if old := entry.spec.get("resume"):  # a checkpoint may be large
+                    before = records.folder(int(old[1:]))
+                    await asyncio.to_thread(take_over, before, entry.folder)
             self.enqueue(found)
             await asyncio.sleep(0)
         return {"submission": number, "runs": ids}
@@ -164,8 +168,6 @@ class RunService:
         self._places.place(entries, self._busy)
         for entry in entries:
             entry.spec["memory"] = entry.spec["memory"] or self._host.plan.memory
-            if old := entry.spec.get("resume"):
-                take_over(records.folder(int(old[1:])), entry.folder)
             if "replicas" in entry.spec:
                 entry.crew = Crew(entry.spec, self._call_soon)
             self._entries[entry.spec["id"]] = entry

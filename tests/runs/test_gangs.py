@@ -91,7 +91,8 @@ class TestOnACluster:
         assert (pair.state, behind.state) == ("queued", "queued")
         first_go.touch()
         wait_until(lambda: "here" in pair.output, about="the gang executing")
-        assert pair.devices == ["cpu", "cpu"]
+        # The record is written a moment after the text.
+        wait_until(lambda: pair.devices == ["cpu", "cpu"], about="the devices of both")
         assert {worker["run"] for worker in cluster.info()["workers"]} == {pair.id}
         assert behind.state == "queued"
         go.touch()
