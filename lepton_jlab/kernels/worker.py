@@ -17,9 +17,11 @@ import zmq
 import zmq.asyncio
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
+from jupyter_client.session import Session
 
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import ClusterError
+from lepton_jlab.kernels.backlog import Backlog
 from lepton_jlab.kernels.front import address_of, connection_of
 from lepton_jlab.kernels.wire import CHANNELS, Parts, Wire
 from lepton_jlab.runs.child import linux
@@ -138,7 +140,7 @@ class Kernel:
             socket = self._context.socket(zmq.SUB if channel == "iopub" else zmq.DEALER)
             if channel == "iopub":
                 socket.subscribe(b"")
-                socket.rcvhwm = 0  # nothing is dropped because the link is slow
+                socket.rcvhwm = 0  # ZMQ would drop results, too; the backlog only text
             else:
                 socket.identity = identity
             socket.linger = 0
@@ -146,7 +148,9 @@ class Kernel:
             socket.connect(address_of(folder, channel))
             self._sockets[channel] = socket
         file = folder / "connection.json"
-        document = connection_of(folder, launch["key"].encode(), launch["scheme"])
+        key, scheme = launch["key"].encode(), launch["scheme"]
+        document = connection_of(folder, key, scheme)
+        self._backlog = Backlog(Session(key=key, signature_scheme=scheme, username="kernel"))
         file.touch(0o600)
         file.write_text(json.dumps({**document, "key": launch["key"]}))
         spec = {
@@ -157,6 +161,7 @@ class Kernel:
             **launch["share"],
         }
         self._readers = [asyncio.create_task(self._read(channel)) for channel in CHANNELS]
+        self._readers.append(asyncio.create_task(self._tell()))
         self._life = asyncio.create_task(self._live(spec))
 
     async def send(self, channel: str, parts: Parts) -> None:
@@ -168,6 +173,7 @@ class Kernel:
         """Signal the kernel; an interrupt reaches its main thread and its commands."""
         if number == signal.SIGINT:
             self._process.child.interrupt()
+            self._backlog.forget()
         elif not self._process.child.ended:
             linux.kill_group(self._process.child.pid, signal.Signals(number))
 
@@ -202,7 +208,15 @@ class Kernel:
         while True:
             parts = await socket.recv_multipart()
             self._last = asyncio.get_running_loop().time()
-            await self._wire.send(channel, parts)
+            if channel == "iopub":
+                self._backlog.add(parts)
+            else:
+                await self._wire.send(channel, parts)
+
+    async def _tell(self) -> None:
+        """Send the kernel's output at the speed of the link."""
+        while True:
+            await self._wire.send("iopub", await self._backlog.take())
 
     async def _live(self, spec: Mapping[str, Any]) -> None:
         """Let the process be a kernel; tell how it ended, after all that it has said."""
@@ -216,7 +230,7 @@ class Kernel:
         if not self._up and self._words:
             reason += ". It printed:\n" + "\n".join(self._words) + "\n"
         loop = asyncio.get_running_loop()
-        while self._last > loop.time() - _QUIET:
+        while self._last > loop.time() - _QUIET or not self._backlog.empty:
             await asyncio.sleep(_QUIET)
         await self._wire.flush()
         self._wire.tell(type="ended", status=status, reason=f"the kernel was {reason}")
