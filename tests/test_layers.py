@@ -17,13 +17,15 @@ MODULES = sorted(ROOT.rglob("*.py"))
 HEAVY = {"tensorflow", "keras", "dask", "distributed", "zarr", "pandas", "numpy", "IPython"}
 
 # What a room may import of the package; rooms are folders, or modules beside them.
-BASE = {"config", "errors", "ranges", "sizes"}
+BASE = {"cgroup", "config", "errors", "granted", "ranges", "sizes"}
 ENGINE = BASE | {"cluster", "runs", "kernels", "models", "data", "resources"}
 ALLOWED = {
     "errors": set(),
     "config": {"errors"},
     "sizes": {"errors"},
     "ranges": {"errors"},
+    "cgroup": set(),
+    "granted": {"cgroup"},
     "data": BASE,
     "resources": BASE,
     "cost": BASE | {"data", "resources"},

@@ -6,6 +6,8 @@ export interface IAbout {
   gpus: number;
   cpus: number;
   memory: number;
+  /** What is granted to this server, where it limits clusters. */
+  granted: string | null;
   tensorflow: boolean;
   engines: string[];
   codecs: string[];

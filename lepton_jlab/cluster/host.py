@@ -26,10 +26,12 @@ from lepton_jlab.cluster.adapting import Adapting
 from lepton_jlab.cluster.backend import RUN_METRICS, Backend, WorkerFacts
 from lepton_jlab.cluster.channel import refusal
 from lepton_jlab.cluster.devices import devices_of, fault_of
+from lepton_jlab.cluster.engines.local import refuse_too_many
 from lepton_jlab.cluster.links.service import Links
 from lepton_jlab.cluster.plan import Plan
 from lepton_jlab.config import private_folder, settings
 from lepton_jlab.errors import ClusterError, LeptonError
+from lepton_jlab.granted import granted
 
 log = logging.getLogger("lepton.host")
 
@@ -226,6 +228,8 @@ class Host:
 
         Two numbers are the fewest and the most between which it follows the runs from now on.
         """
+        if self.engine == "local":
+            refuse_too_many(workers if isinstance(workers, int) else workers[1], granted())
         if not isinstance(workers, int):
             await self.adapting.between(workers[0], workers[1])
             return await self.info()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from lepton_jlab.granted import granted
 
 if TYPE_CHECKING:
     from lepton_jlab.data.dataset import Dataset
@@ -61,13 +62,13 @@ def pieces_of(dataset: Dataset, *names: str) -> list[Piece]:
 
 def threaded(function: Callable[[P], R], pieces: Sequence[P]) -> Iterator[R]:
     """Call by a thread a core; results are yielded in order, and few wait to be taken."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = granted().threads
     on_way: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(cores or 1, thread_name_prefix="lepton-pieces")
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="lepton-pieces")
     try:
         for piece in pieces:
             on_way.append(pool.submit(function, piece))
-            if len(on_way) > 2 * (cores or 1):
+            if len(on_way) > 2 * cores:
                 yield on_way.popleft().result()
         while on_way:
             yield on_way.popleft().result()

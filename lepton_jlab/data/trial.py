@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 
 from lepton_jlab.data.codecs import CODECS, TEXT_KINDS, Codec, candidates, decoder, encoder
 from lepton_jlab.errors import UsageError, suggestion
+from lepton_jlab.granted import granted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +101,7 @@ def try_codecs(values: Samples, chunk: int, goal: str = BALANCED) -> Trial:
     with ThreadPoolExecutor(1) as pool:  # away from the main thread Blosc uses one core
         tried = [pool.submit(measure, c, dtype, chunks).result() for c in candidates(dtype)]
     size = sum(part.nbytes for part in chunks)
-    return Trial(goal, choose(tried, goal, _cores()).codec, size, tried)
+    return Trial(goal, choose(tried, goal, granted().threads).codec, size, tried)
 
 
 def sample_chunks(values: Samples, chunk: int) -> list[NDArray[Any]]:
@@ -196,10 +196,3 @@ def choose(tried: Sequence[Measured], goal: str, cores: int) -> Measured:
     most = min(costs.values()) * (1 if goal == "size" else 1 + ALIKE)
     alike = [one for one in tried if costs.get(one.codec, np.inf) <= most]
     return max(alike, key=lambda one: one.decode)
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1

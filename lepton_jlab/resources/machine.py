@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lepton_jlab.resources import limits
+from lepton_jlab import cgroup
+from lepton_jlab.granted import granted
 
 
 class Machine:
@@ -20,8 +21,8 @@ class Machine:
     def __init__(self, folder: str = ".") -> None:
         self._folder = folder
         self._looked = time.monotonic()
-        self._cores = limits.processors()
-        self._spent = limits.spent()
+        self._cores = granted().cores
+        self._spent = cgroup.spent()
         self._counted = _counters()
         _whole_machine()  # the first answer of psutil is 0
 
@@ -42,7 +43,7 @@ class Machine:
             room = [0, 0]
         return {
             "cpu": round(cpu, 1),
-            "memory": list(limits.memory()),
+            "memory": list(_memory()),
             "disk": [*(round(rate) for rate in rates[:2]), *room],
             "network": [round(rate) for rate in rates[2:]],
         }
@@ -52,7 +53,7 @@ class Machine:
         import psutil
 
         whole, count = _whole_machine(), psutil.cpu_count() or 1
-        spent = limits.spent()
+        spent = cgroup.spent()
         if self._cores >= count:
             return whole
         if spent is None or self._spent is None:
@@ -60,6 +61,20 @@ class Machine:
         share = (spent - self._spent) / passed / self._cores
         self._spent = spent
         return min(100.0, 100 * share)
+
+
+def _memory() -> tuple[int, int]:
+    """Return the bytes used and the bytes granted.
+
+    Under a limit, used is what counts towards it.
+    """
+    import psutil
+
+    machine, total = psutil.virtual_memory(), granted().memory
+    if total >= machine.total:
+        return int(machine.total - machine.available), int(machine.total)
+    used = cgroup.memory_used()
+    return (int(machine.used) if used is None else used), total
 
 
 def _whole_machine() -> float:

@@ -116,6 +116,7 @@ COMPONENTS: dict[str, Schema] = {
             "gpus": whole(0),
             "cpus": NUMBER,
             "memory": whole(0),
+            "granted": MAYBE_TEXT,
             "tensorflow": FLAG,
             "engines": listed(text()),
             "codecs": listed(text()),

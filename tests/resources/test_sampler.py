@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 
 import pytest
 from conditions import wait_until
 
-from lepton_jlab.resources import limits
 from lepton_jlab.resources.rings import Rings
 from lepton_jlab.resources.sampler import Sampler
 
@@ -124,25 +122,3 @@ def test_a_follower_that_fails_does_not_end_it():
         one.unfollow(fail)
     finally:
         one.stop()
-
-
-def test_limits_of_the_environment_and_of_the_cgroup_count(tmp_path, monkeypatch):
-    inner = tmp_path / "user" / "lab"
-    inner.mkdir(parents=True)
-    (inner / "memory.max").write_text("max\n")
-    (tmp_path / "user" / "memory.max").write_text("2000000000\n")
-    (inner / "memory.current").write_text("700000000\n")
-    (inner / "memory.stat").write_text("anon 1\ninactive_file 200000000\n")
-    (inner / "cpu.max").write_text("150000 100000\n")
-    (inner / "cpu.stat").write_text("usage_usec 3000000\n")
-    monkeypatch.setattr(limits, "_folders", lambda _: (inner, inner.parent, tmp_path))
-    monkeypatch.delenv("MEM_LIMIT", raising=False)
-    monkeypatch.delenv("CPU_LIMIT", raising=False)
-    assert limits.memory() == (500_000_000, 2_000_000_000)
-    assert limits.processors() == min(1.5, len(__import__("os").sched_getaffinity(0)))
-    assert limits.spent() == 3.0
-    monkeypatch.setenv("MEM_LIMIT", "1000000000")
-    monkeypatch.setenv("CPU_LIMIT", "0.5")
-    assert limits.memory()[1] == 1_000_000_000
-    assert limits.processors() == 0.5
-    assert not math.isnan(limits.processors())

@@ -8,6 +8,7 @@ import { ITrans, useLepton, useStore } from '../context';
 import { bytes, duration } from '../format';
 import type { ICluster } from '../types';
 import { ClusterForm } from './cluster-form';
+import { Granted } from './granted';
 import { useRequest } from './request';
 import { isSpan } from './engine-options';
 import { Workers } from './workers';
@@ -34,6 +35,7 @@ export function Clusters(): JSX.Element {
         />
       }
     >
+      <Granted />
       {open && <ClusterForm onClose={() => lab.asked.set(null)} />}
       <Tasks kind="cluster">
         {task =>

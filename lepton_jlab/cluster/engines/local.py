@@ -6,26 +6,26 @@ from pathlib import Path
 
 from lepton_jlab.cluster.backend import Backend, OwnBackend
 from lepton_jlab.cluster.plan import Plan
+from lepton_jlab.errors import ClusterError
+from lepton_jlab.granted import Granted, granted
 
 
 async def make(plan: Plan, scratch: Path) -> Backend:
-    """Start a LocalCluster over TLS; without numbers, Dask's own split of the cores."""
-    from dask.system import CPU_COUNT
-    from distributed import LocalCluster, Security
-    from distributed.deploy.utils import nprocesses_nthreads
+    """Start a LocalCluster over TLS, which shares out the cores and memory granted here.
 
-    workers, threads = plan.at_start, plan.threads
-    if plan.adapt is not None:  # its share when there are as many as there may be
-        threads = threads or max(1, CPU_COUNT // plan.adapt[1])
-    elif workers is None and threads is None:
-        workers, threads = nprocesses_nthreads()
-    elif workers is None:
-        workers = max(1, CPU_COUNT // (threads or 1))
+    Raises
+    ------
+    ClusterError
+        When there are to be more workers than what is granted has room for.
+    """
+    from distributed import LocalCluster, Security
+
+    workers, threads, memory = split(plan, granted())
     security = Security.temporary()
     cluster = await LocalCluster(
         n_workers=workers,
-        threads_per_worker=threads or max(1, CPU_COUNT // (workers or 1)),
-        memory_limit=plan.memory or "auto",
+        threads_per_worker=threads,
+        memory_limit=memory,
         asynchronous=True,
         security=security,
         protocol="tls://",
@@ -34,3 +34,27 @@ async def make(plan: Plan, scratch: Path) -> Backend:
         local_directory=str(scratch),
     )
     return OwnBackend(cluster, security)
+
+
+def split(plan: Plan, share: Granted) -> tuple[int, int, int]:
+    """Return workers, threads and bytes of each; what the plan leaves open is Dask's own split."""
+    from distributed.deploy.utils import nprocesses_nthreads
+
+    workers, threads = plan.at_start, plan.threads
+    if workers is None:
+        workers = share.threads // threads if threads else nprocesses_nthreads(share.threads)[0]
+        workers = max(1, min(workers, share.most_workers or workers))
+    most = max(1, workers if plan.adapt is None else plan.adapt[1])
+    refuse_too_many(most, share)
+    threads = threads or max(1, share.threads // most)
+    memory = plan.memory or int(share.memory * min(threads / share.threads, 1 / most))
+    return workers, threads, memory
+
+
+def refuse_too_many(workers: int, share: Granted) -> None:
+    """Raise `ClusterError` when there is no room for so many workers."""
+    if share.most_workers is not None and workers > share.most_workers:
+        raise ClusterError(
+            f"{workers} workers are too many: {share.sentence} Ask for {share.most_workers} or "
+            "fewer; more runs than workers wait for their turn."
+        )

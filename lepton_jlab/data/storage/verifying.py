@@ -19,6 +19,7 @@ from lepton_jlab.data.storage.twins import find_twins
 from lepton_jlab.data.store import Node, address, is_url, is_zarr, open_node
 from lepton_jlab.data.stream.fetching import fetcher
 from lepton_jlab.errors import DataError
+from lepton_jlab.granted import granted
 
 Progress = Callable[[int, int, str], None]
 
@@ -117,7 +118,7 @@ _Job = Callable[[], Finding | None]
 
 def _in_parallel(jobs: Iterable[_Job]) -> Iterator[Finding | None]:
     waiting: deque[Future[Finding | None]] = deque()
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), "lepton-verify") as pool:
+    with ThreadPoolExecutor(granted().threads, "lepton-verify") as pool:
         for job in jobs:
             waiting.append(pool.submit(job))
             if len(waiting) >= _AHEAD:

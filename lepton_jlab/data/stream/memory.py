@@ -12,6 +12,7 @@ import numpy as np
 
 from lepton_jlab.data.stream.buffers import ALIGNMENT
 from lepton_jlab.errors import DataError
+from lepton_jlab.granted import granted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,9 +102,8 @@ def _row_bytes(column: Column, batch_size: int) -> int:
 
 def cores() -> int:
     """Return how many cores this process may use; a run may use those of its worker."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     share = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(available or 1, int(share) if share.isdigit() else 1 << 10))
+    return max(1, min(granted().threads, int(share) if share.isdigit() else 1 << 10))
 
 
 def _threads(large: Iterable[Chunks], most: int) -> int:

@@ -23,6 +23,7 @@ import uvloop
 
 from lepton_jlab.config import private_folder
 from lepton_jlab.errors import LeptonError, UsageError
+from lepton_jlab.granted import granted
 from lepton_jlab.models.serving.app import App
 from lepton_jlab.models.serving.choosing import Choice, choose
 from lepton_jlab.models.serving.connection import ENDPOINTS
@@ -111,7 +112,7 @@ class Host:
                 )
             count = plan.workers or self.plan.workers or 1
             # One core is for this process: workers that take it, too, wait for each other.
-            threads = max(1, (_cores() - 1) // count)
+            threads = max(1, (granted().threads - 1) // count)
             choice = await choose(plan, threads, self._choices, tell)
             work = dataclasses.replace(choice.work(plan, threads), **self._payloads(plan))
             with_ = f" with {choice.candidate}" if choice.candidate else ""
@@ -286,12 +287,6 @@ class Host:
             await asyncio.gather(*(crew.retire() for crew in crews))
             self._desk.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def described(tensors: tuple[Tensor, ...]) -> list[dict[str, Any]]:

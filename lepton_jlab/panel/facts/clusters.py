@@ -8,6 +8,7 @@ from typing import Any
 import lepton_jlab as lepton
 from lepton_jlab.commands.cluster import views
 from lepton_jlab.errors import ClusterError
+from lepton_jlab.granted import granted
 from lepton_jlab.runs.views import page
 
 NONE = "No cluster runs. Start one: %lepton cluster start"
@@ -39,16 +40,22 @@ class Clusters:
     def html(self) -> str:
         """Draw all clusters, with their workers."""
         drawn = "".join(views(info)[1] for info in self.infos)
-        return (drawn or page.frame(page.note(NONE))) + self._trouble_html()
+        return (drawn or page.frame(page.note(NONE))) + self.notes_html()
 
     def text(self) -> str:
         """Write all clusters, with their workers."""
         written = [views(info)[0] for info in self.infos] or [NONE]
-        return "\n\n".join([*written, *self.silent.values()])
+        return "\n\n".join([*written, *self.notes])
 
     def document(self) -> list[dict[str, Any]]:
         """Return what the clusters say of themselves."""
         return self.infos
 
-    def _trouble_html(self) -> str:
-        return page.frame(*map(page.note, self.silent.values())) if self.silent else ""
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say besides: who does not answer, and what is granted here."""
+        return [*self.silent.values(), *filter(None, [granted().sentence])]
+
+    def notes_html(self) -> str:
+        """Draw the notes."""
+        return page.frame(*map(page.note, self.notes)) if self.notes else ""

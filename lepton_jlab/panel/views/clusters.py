@@ -28,10 +28,10 @@ class ClustersView(View):
         """Make the widgets; called once."""
         self._blocks: dict[str, _Block] = {}
         self._none = HTML(page.frame(page.note(NONE)))
-        self._silent = HTML()
+        self._notes = HTML()
         self._list = VBox([self._none])
         self._form = _Form(self.status, self.look)
-        return VBox([self._form, self._list, self._silent])
+        return VBox([self._form, self._list, self._notes])
 
     def draw(self) -> None:
         """Show the facts."""
@@ -44,8 +44,7 @@ class ClustersView(View):
             self._list.children = [self._blocks[name] for name in infos] or [self._none]
         for name, info in infos.items():
             self._blocks[name].show(info)
-        silent = self.facts.silent.values()
-        self._silent.value = page.frame(*map(page.note, silent)) if silent else ""
+        self._notes.value = self.facts.notes_html()
 
 
 class _Form(VBox):

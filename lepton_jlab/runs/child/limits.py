@@ -10,6 +10,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from lepton_jlab.granted import granted
+
 _KIB = 1024
 
 
@@ -60,7 +62,7 @@ def use_processors(numbers: Sequence[int] | None) -> None:
     if numbers and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, numbers)
     wanted = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
-    count = int(wanted) if wanted and wanted.isdecimal() else _processors()
+    count = int(wanted) if wanted and wanted.isdecimal() else granted().threads
     if count > 1:
         for library in blas_libraries():
             library.scipy_openblas_set_num_threads64_(count)
@@ -88,12 +90,6 @@ def offer_to_oom_killer() -> None:
 @cache
 def _data_at_start() -> int:
     return (_status(os.getpid()) or {}).get("VmData", 0)
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _status(pid: int) -> dict[str, int] | None:

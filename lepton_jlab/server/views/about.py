@@ -14,14 +14,16 @@ def about(lab: Lab) -> dict[str, Any]:
     from lepton_jlab.cluster.options import installed
     from lepton_jlab.completion import COLLECTIONS
     from lepton_jlab.grammar import CODECS
-    from lepton_jlab.resources import limits
+    from lepton_jlab.granted import granted
 
+    share = granted()
     return {
         "version": __version__,
         "root": str(lab.root),
         "gpus": len(lab.sampler.gpus()),
-        "cpus": limits.processors(),
-        "memory": limits.memory()[1],
+        "cpus": share.cores,
+        "memory": share.memory,
+        "granted": share.sentence,
         "tensorflow": importlib.util.find_spec("tensorflow") is not None,
         "engines": list(installed()),
         "codecs": list(CODECS),
