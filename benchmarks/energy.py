@@ -89,12 +89,14 @@ def measure(rounds: int, quick: bool) -> Result:
             busy.kill()
             busy.wait()
         found.append(json.loads(done.stdout))
-    share, counter, power = ([row[i] for row in found] for i in range(3))
+    titles = (_SHARE, _COUNTER, _POWER)
+    samples = {title: [100 * row[i] for row in found] for i, title in enumerate(titles)}
     return Result(
         [
-            Figure(_SHARE, 100 * median(share), "%", at_most=0.5),
-            Figure(_COUNTER, 100 * median(counter), "%", at_most=2),
-            Figure(_POWER, 100 * median(power), "%", at_most=2),
+            Figure(_SHARE, median(samples[_SHARE]), "%", at_most=0.5),
+            Figure(_COUNTER, median(samples[_COUNTER]), "%", at_most=2),
+            Figure(_POWER, median(samples[_POWER]), "%", at_most=2),
         ],
-        {_SHARE: share, _COUNTER: counter, _POWER: power},
+        samples,
+        units=dict.fromkeys(samples, "%"),
     )

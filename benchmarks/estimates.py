@@ -49,13 +49,14 @@ def measure(rounds: int, quick: bool) -> Result:
                 [run] = lepton.submit(code, sweep=point, namespace={"data": data}).wait(300)
                 told = run.to_dict()["estimate"]
                 if told is not None and place <= 3:
-                    first.append(told["error"])
+                    first.append(100 * told["error"])
                 elif told is not None and place >= _AFTER:
-                    later.append(told["error"])
+                    later.append(100 * told["error"])
     return Result(
         [
-            Figure(_LATER, 100 * median(later), "%", at_most=20),
-            Figure(_FIRST, 100 * median(first), "%"),
+            Figure(_LATER, median(later), "%", at_most=20),
+            Figure(_FIRST, median(first), "%"),
         ],
         {_LATER: later, _FIRST: first},
+        units={_LATER: "%", _FIRST: "%"},
     )

@@ -96,7 +96,7 @@ def measure(rounds: int, quick: bool) -> Result:
         ),
         Figure("a peer's death noticed", statistics.median(deaths) * 1000, "ms", at_most=1000),
     ]
-    return Result(figures, speeds)
+    return Result(figures, speeds, units=dict.fromkeys(speeds, "samples/s"))
 
 
 def _dataset(folder: Path, samples: int) -> lepton.Dataset:

@@ -72,7 +72,9 @@ class Result:
     Attributes
     ----------
     samples : dict of str to list of float
-        The measurements behind the figures in seconds, by what was measured.
+        The measurements behind the figures, by what was measured.
+    units : dict of str to str
+        Their units, where these are not seconds.
     notes : list of str
         What a reader should know, such as a peer that is not installed.
     """
@@ -80,6 +82,7 @@ class Result:
     figures: list[Figure]
     samples: Samples
     notes: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
 
 
 def show(group: str, result: Result) -> None:
@@ -89,7 +92,9 @@ def show(group: str, result: Result) -> None:
         got = figure.got.replace("**", "")
         print(f"{group:<11} {figure.title:<{width}}  {figure.target:>12}  {got}", flush=True)
     for name, values in result.samples.items():
-        print(f"{'':<11} . {name:<{width - 2}}  {_spread(values)}", flush=True)
+        print(
+            f"{'':<11} . {name:<{width - 2}}  {_spread(values, result.units.get(name))}", flush=True
+        )
     for note in result.notes:
         print(f"{'':<11} {note}", flush=True)
 
@@ -110,10 +115,16 @@ def keep(group: str, title: str, result: Result, rounds: int) -> None:
             name: [float(f"{value:.4g}") for value in values]
             for name, values in result.samples.items()
         },
+        "units": result.units,
         "notes": result.notes,
     }
     results = {name: results[name] for name in GROUPS if name in results}
     _RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_page(results)
+
+
+def write_page(results: dict[str, Any]) -> None:
+    """Write `docs/performance.md` from what is in `benchmarks/results.json`."""
     _PAGE.parent.mkdir(exist_ok=True)
     _PAGE.write_text("\n".join(_page(results)) + "\n")
 
@@ -147,7 +158,7 @@ def _details(group: str, kept: dict[str, Any]) -> Iterable[str]:
     yield "| measured | median | least to most |"
     yield "|---|---|---|"
     for name, values in kept["samples"].items():
-        median, spread = _spread(values).split(" (")
+        median, spread = _spread(values, kept.get("units", {}).get(name)).split(" (")
         yield f"| {name} | {median} | {spread.rstrip(')')} |"
     for note in kept["notes"]:
         yield ""
@@ -158,9 +169,12 @@ def _stored(stored: dict[str, Any]) -> Figure:
     return Figure(**{name: stored[name] for name in Figure.__slots__})
 
 
-def _spread(values: list[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{_time(statistics.median(values))} ({_time(low)} to {_time(high)})"
+def _spread(values: list[float], unit: str | None) -> str:
+    median, low, high = (
+        _time(value) if unit is None else _number(value, unit)
+        for value in (statistics.median(values), min(values), max(values))
+    )
+    return f"{median} ({low} to {high})"
 
 
 def _time(seconds: float) -> str:

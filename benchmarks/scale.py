@@ -37,6 +37,14 @@ _SPEC: dict[str, Any] = {
 }
 
 
+class _Hold(asyncio.Future[None]):
+    """The task that holds a slot, as Dask's client has it."""
+
+    def release(self) -> None:
+        """Let go of it, wherever it is."""
+        self.cancel()
+
+
 class SimulatedBackend:
     """Workers that fork nothing: they hold slots, and a run is a wait of some seconds.
 
@@ -51,14 +59,19 @@ class SimulatedBackend:
         from lepton_jlab.runs.outbox import Outbox
 
         self._seconds = seconds
+        self.wanted = workers
         self._facts = [WorkerFacts(f"sim://{n}", str(n), "sim", 1, 0) for n in range(workers)]
         self._outboxes = {facts.address: Outbox() for facts in self._facts}
         self._free = deque(self._outboxes)
-        self._wanting: deque[tuple[str, asyncio.Future[None]]] = deque()
-        self._held: dict[str, asyncio.Future[None]] = {}
+        self._wanting: deque[tuple[str, _Hold]] = deque()
+        self._held: dict[str, _Hold] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.client = SimpleNamespace(submit=self._submit, register_plugin=_nothing)
-        self.client.unregister_worker_plugin = _nothing
+        self.client = SimpleNamespace(
+            submit=self._submit,
+            run=_answers,
+            register_plugin=_nothing,
+            unregister_worker_plugin=_nothing,
+        )
 
     async def workers(self) -> list[Any]:
         """Return all of them."""
@@ -74,24 +87,24 @@ class SimulatedBackend:
             task.add_done_callback(self._tasks.discard)
             return {"missing": []}
         if handler == "lepton_release":
-            if not (end := self._held.pop(arguments["lease"])).done():
-                end.set_result(None)
+            if not (hold := self._held.pop(arguments["lease"])).done():
+                hold.set_result(None)
             self._free.append(worker)
             self._place()
         return None
 
-    async def _submit(self, _function: Any, lease: str, **_more: Any) -> None:
+    def _submit(self, _function: Any, lease: str, **_more: Any) -> _Hold:
         """Hold a slot, as the task does that the host submits to Dask."""
-        end = asyncio.get_running_loop().create_future()
-        self._wanting.append((lease, end))
+        hold = _Hold()
+        self._wanting.append((lease, hold))
         self._place()
-        await end
+        return hold
 
     def _place(self) -> None:
         while self._free and self._wanting:
-            lease, end = self._wanting.popleft()
-            if not end.done():
-                self._held[lease] = end
+            lease, hold = self._wanting.popleft()
+            if not hold.done():
+                self._held[lease] = hold
                 worker = self._free.popleft()
                 self._outboxes[worker].put({"type": "slot", "lease": lease})
 
@@ -109,6 +122,11 @@ class SimulatedBackend:
 
 async def _nothing(*_arguments: Any) -> None:
     """Stand in for what registers plugins."""
+
+
+async def _answers(*_arguments: Any) -> dict[str, Any]:
+    """Stand in for what asks all workers: none has another environment."""
+    return {}
 
 
 def measure(rounds: int, quick: bool) -> Result:  # noqa: ARG001 (one run of this is many rounds)

@@ -73,7 +73,7 @@ def measure(rounds: int, quick: bool) -> Result:
         def sampling() -> float:
             command = [sys.executable, "-c", _SAMPLER, str(span)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            return float(done.stdout) / span / 2
+            return 100 * float(done.stdout) / span / 2
 
         def free() -> float:
             return _slowest(url, token, 2 if quick else 20)
@@ -95,14 +95,15 @@ def measure(rounds: int, quick: bool) -> Result:
         run.cancel(force=True)
     return Result(
         [
-            Figure(_SERVER, 100 * median_of(samples, _SERVER), "%", at_most=3),
-            Figure(_ALONE, 100 * median_of(samples, _ALONE), "%"),
-            Figure(_SAMPLING, 100 * median_of(samples, _SAMPLING), "%", at_most=0.5),
+            Figure(_SERVER, median_of(samples, _SERVER), "%", at_most=3),
+            Figure(_ALONE, median_of(samples, _ALONE), "%"),
+            Figure(_SAMPLING, median_of(samples, _SAMPLING), "%", at_most=0.5),
             Figure(_HANGING, 1000 * median_of(samples, _HANGING), "ms", at_most=50),
             Figure(_FREE, 1000 * median_of(samples, _FREE), "ms"),
             Figure(_GROWTH, growth, "MiB", at_most=16),
         ],
         samples,
+        units=dict.fromkeys((_SERVER, _ALONE, _SAMPLING), "%"),
     )
 
 
@@ -200,10 +201,10 @@ def _pages(url: str, token: str) -> Iterator[None]:
 
 
 def _share(process: psutil.Process, span: float) -> float:
-    """Return the processor seconds a second that a process takes, over `span` seconds."""
+    """Return the share of a core that a process takes over `span` seconds, in percent."""
     before = sum(process.cpu_times()[:2])
     time.sleep(span)
-    return (sum(process.cpu_times()[:2]) - before) / span
+    return 100 * (sum(process.cpu_times()[:2]) - before) / span
 
 
 def _slowest(url: str, token: str, times: int) -> float:
