@@ -81,11 +81,9 @@ class Gangs:
                 return sorted(group, key=lambda lease: _place(lease, workers))[:slots]
         return []
 
-    def demand(
-        self, queue: Sequence[Entry], workers: Mapping[str, WorkerFacts], adapt: int = 0
-    ) -> tuple[int, int]:
-        """Return how many slots the queue wants, and how many there may be in all."""
-        limit = max(1, sum(worker.slots for worker in workers.values()))
+    def demand(self, queue: Sequence[Entry], there: int, adapt: int = 0) -> tuple[int, int]:
+        """Return how many slots the queue wants, and how many there may be; `there` are now."""
+        limit = max(1, there)
         if not queue:
             return 0, limit
         slots = size(queue[0].spec)
