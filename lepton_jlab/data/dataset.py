@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from lepton_jlab.data.store import Node
     from lepton_jlab.data.stream.batches import Batches
+    from lepton_jlab.data.stream.device import Decode
 
 
 class Dataset(Preparing):
@@ -197,6 +198,7 @@ class Dataset(Preparing):
         *,
         memory: str | int = "256MiB",
         cache: str | int | None = None,
+        decode: Decode = "auto",
     ) -> Batches:
         """Return batches that Keras takes in ``fit``, ``evaluate`` and ``predict``.
 
@@ -227,14 +229,20 @@ class Dataset(Preparing):
         cache
             Keep what is read of a dataset behind a URL, or on another disk, on that of the cache,
             up to this size, such as ``"10GiB"``.
+        decode
+            Where chunks are decoded: ``"cpu"``, or ``"gpu"`` by nvCOMP, which has Zstandard.
+            ``"auto"`` takes the GPU in a run that has one, where that was measured to be faster.
+            Batches are the same. The GPU's way takes up to 16 MiB a thread more.
 
         Raises
         ------
         DataError
             If there are no samples, too few for the ranks, or the memory is less than the chunks
             need.
+        MissingDependencyError
+            If `decode` is ``"gpu"`` and CuPy or nvCOMP is not installed.
         UsageError
-            If a number is out of its range.
+            If a number is out of its range, or the GPU cannot decode the chunks.
         """
         from lepton_jlab.data.stream.batches import batches_of, joined
         from lepton_jlab.data.stream.ranks import share
@@ -245,10 +253,12 @@ class Dataset(Preparing):
         room = parse_bytes(memory, "memory")
         how = batch_size, shuffle, seed
         if rank is None and world is None:
-            whole = Stored(dataset, *how, 0, 1, drop_remainder, room, shared=True)
+            whole = Stored(dataset, *how, 0, 1, drop_remainder, room, shared=True, decode=decode)
             stream = joined(whole, share())
         else:
-            stream = Stored(dataset, *how, rank or 0, world or 1, drop_remainder, room)
+            stream = Stored(
+                dataset, *how, rank or 0, world or 1, drop_remainder, room, decode=decode
+            )
         if not self._recipe:
             return batches_of(stream)
         return batches_of(Mapped(stream, Prepared(self._recipe), np.asarray))

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
 from lepton_jlab.config import data_folder
-from lepton_jlab.data.stream.decoding import Into, decoder
+from lepton_jlab.data.stream.decoding import Into, checked, decoder
 from lepton_jlab.errors import DataError, MissingDependencyError, UsageError
 
 Path = Literal["gpu", "cpu"]
@@ -54,20 +55,23 @@ def chunks_on_gpu(array: Any, path: Path | None = None) -> Iterator[Any]:
         `path` is ``"gpu"``, and nvCOMP has not the codec.
     """
     codecs = _codecs(array)
-    cupy = _module("cupy")
+    cupy = module("cupy")
     size = math.prod(array.chunks) * array.dtype.itemsize
-    why = obstacle(codecs)
-    if path == "gpu" and why is not None:
-        if _installed("nvidia.nvcomp"):
+    why = obstacle([codec["name"] for codec in codecs])
+    if path == "gpu":
+        module("nvidia.nvcomp")
+        if why is not None:
             raise UsageError(f"path='gpu': {why}. Leave path out: the processors decode it.")
-        raise MissingDependencyError("nvCOMP", "nvcomp")
     count = -(-array.shape[0] // array.chunks[0])
     for start in range(0, count, _BATCH):
         batch = range(start, min(start + _BATCH, count))
         stored = [_stored(array, index) for index in batch]
         there = [one for one in stored if one is not None]
         if path is None and there:
-            path = "cpu" if why is not None else _faster(cupy, codecs, there, size)
+            ways = {
+                name: partial(decode, cupy, codecs, there, size) for name, decode in _PATHS.items()
+            }
+            path = "cpu" if why is not None else faster(cupy, f"{size} bytes a chunk", ways)
         try:
             decoded = iter(_PATHS[path or "cpu"](cupy, codecs, there, size) if there else ())
         except (ValueError, RuntimeError) as error:
@@ -83,11 +87,10 @@ def chunks_on_gpu(array: Any, path: Path | None = None) -> Iterator[Any]:
                 yield next(decoded).view(array.dtype).reshape(array.chunks)[:rows]
 
 
-def obstacle(codecs: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return why chunks of these codecs cannot be decoded on the GPU; None if they can."""
-    names = [codec["name"] for codec in codecs]
-    if names != ["zstd"]:
-        return f"nvCOMP decodes zstd alone here, and this is {' and '.join(names) or 'not encoded'}"
+def obstacle(names: Sequence[str]) -> str | None:
+    """Return why chunks of the codecs of these names cannot be decoded on the GPU, or None."""
+    if list(names) not in (["zstd"], ["zstd", "crc32c"]):
+        return f"nvCOMP decodes zstd here, and this is {' and '.join(names) or 'not encoded'}"
     return None if _installed("nvidia.nvcomp") else "nvCOMP is not installed"
 
 
@@ -100,21 +103,35 @@ def choose(seconds: Mapping[str, float]) -> Path:
     return "gpu" if seconds["gpu"] * 1.1 < seconds["cpu"] else "cpu"
 
 
-def measure(
-    cupy: Any, codecs: Sequence[Mapping[str, Any]], stored: Sequence[bytes], size: int
-) -> dict[str, float]:
-    """Return the seconds that each way takes for these chunks of `size` bytes, decoded."""
+def measure(cupy: Any, ways: Mapping[Path, Callable[[], object]]) -> dict[str, float]:
+    """Return the seconds that each way takes."""
     seconds: dict[str, float] = {}
-    for name, decode in _PATHS.items():
-        decode(cupy, codecs, stored, size)  # kernels are loaded, memory is there
+    for name, decode in ways.items():
+        decode()  # kernels are loaded, memory is there
         taken = []
         for _ in range(_ROUNDS):
             start = time.perf_counter()
-            decode(cupy, codecs, stored, size)
+            decode()
             cupy.cuda.Device().synchronize()
             taken.append(time.perf_counter() - start)
         seconds[name] = min(taken)
     return seconds
+
+
+def faster(cupy: Any, what: str, ways: Mapping[Path, Callable[[], object]]) -> Path:
+    """Return the way that is faster here, as was measured for `what` on such a GPU."""
+    device = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"]
+    key = f"{device.decode() if isinstance(device, bytes) else device}, {what}"
+    file = data_folder() / _MEASURED
+    known: dict[str, dict[str, float]] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(file.read_text())
+    if key not in known:
+        known[key] = measure(cupy, ways)
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(known, indent=1))
+        new.replace(file)
+    return choose(known[key])
 
 
 def decode_into(into: Into, stored: Sequence[bytes], rows: Any) -> None:
@@ -127,24 +144,6 @@ def decode_into(into: Into, stored: Sequence[bytes], rows: Any) -> None:
     """
     with ThreadPoolExecutor() as pool:
         list(pool.map(into, stored, rows))
-
-
-def _faster(
-    cupy: Any, codecs: Sequence[Mapping[str, Any]], stored: Sequence[bytes], size: int
-) -> Path:
-    """Return the way that is faster here, as was measured for such chunks on such a GPU."""
-    device = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"]
-    key = f"{device.decode() if isinstance(device, bytes) else device}, {size} bytes a chunk"
-    file = data_folder() / _MEASURED
-    known: dict[str, dict[str, float]] = {}
-    with suppress(OSError, ValueError):
-        known = json.loads(file.read_text())
-    if key not in known:
-        known[key] = measure(cupy, codecs, stored, size)
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(known, indent=1))
-        new.replace(file)
-    return choose(known[key])
 
 
 def _on_processors(
@@ -164,16 +163,26 @@ def _on_processors(
     return there
 
 
-def _on_gpu(
-    cupy: Any,
-    codecs: Sequence[Mapping[str, Any]],  # noqa: ARG001 (zstd, as `obstacle` has found)
-    stored: Sequence[bytes],
-    size: int,
+def decode_on_gpu(
+    cupy: Any, codecs: Sequence[Mapping[str, Any]], stored: Sequence[bytes], size: int
 ) -> Any:
-    """Copy what is stored, and decode it there."""
+    """Copy Zstandard frames to the GPU and decode them there.
+
+    Returns
+    -------
+    cupy.ndarray
+        Of bytes, shape ``(chunks, size)``.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        A chunk is damaged, or not of that size.
+    """
     import numpy as np
 
-    nvcomp = _module("nvidia.nvcomp")
+    if len(codecs) > 1:  # the checksum is of what is stored, so the processors compare it
+        stored = [checked(one) for one in stored]
+    nvcomp = module("nvidia.nvcomp")
     codec = nvcomp.Codec(
         algorithm="Zstd",
         bitstream_kind=nvcomp.BitstreamKind.RAW,  # plain frames, without nvCOMP's own header
@@ -192,7 +201,7 @@ def _on_gpu(
     return there
 
 
-_PATHS: Mapping[Path, Callable[..., Any]] = {"gpu": _on_gpu, "cpu": _on_processors}
+_PATHS: Mapping[Path, Callable[..., Any]] = {"gpu": decode_on_gpu, "cpu": _on_processors}
 
 
 def _codecs(array: Any) -> list[dict[str, Any]]:
@@ -237,7 +246,14 @@ def _installed(module: str) -> bool:
     return True
 
 
-def _module(name: str) -> Any:
+def module(name: str) -> Any:
+    """Import CuPy or nvCOMP.
+
+    Raises
+    ------
+    MissingDependencyError
+        It is not installed.
+    """
     try:
         return import_module(name)
     except ImportError as error:

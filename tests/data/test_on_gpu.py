@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import zarr
-from zarr.codecs import BloscCodec, ZstdCodec
+from data.gpu import gpu
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
 from lepton_jlab.data import on_gpu
 from lepton_jlab.errors import DataError, MissingDependencyError, UsageError
 
+__all__ = ["gpu"]  # a fixture
+
 ZSTD = (ZstdCodec(level=1),)
+CHECKED = (ZstdCodec(level=1), Crc32cCodec())  # as imports write it
 VALUES = np.arange(10 * 6, dtype="float32").reshape(10, 6)
 
 
@@ -36,39 +39,22 @@ def made(tmp_path):
     return make
 
 
-@pytest.fixture
-def cupy(monkeypatch, tmp_path):
-    """NumPy in the place of CuPy, for what the processors' way asks of it."""
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
-    on_gpu.data_folder.cache_clear()
-
-    class Array(np.ndarray):
-        def set(self, values):
-            self[...] = values
-
-    device = SimpleNamespace(id=0, synchronize=lambda: None)
-    module = ModuleType("cupy")
-    module.empty = lambda shape, dtype: np.empty(shape, dtype).view(Array)
-    module.full = np.full
-    module.cuda = SimpleNamespace(
-        alloc_pinned_memory=bytearray,
-        get_current_stream=lambda: device,
-        Device=lambda: device,
-        runtime=SimpleNamespace(getDeviceProperties=lambda _: {"name": b"Invented"}),
-    )
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    yield module
-    on_gpu.data_folder.cache_clear()
-
-
-@pytest.mark.parametrize("compressors", [(ZstdCodec(level=1),), (BloscCodec(),), None])
-def test_the_processors_decode_every_chunk_in_order(cupy, made, compressors):
-    chunks = list(on_gpu.chunks_on_gpu(made(compressors=compressors)))
+@pytest.mark.parametrize("compressors", [ZSTD, CHECKED, (BloscCodec(),), None])
+def test_the_processors_decode_every_chunk_in_order(gpu, made, compressors):
+    chunks = list(on_gpu.chunks_on_gpu(made(compressors=compressors), path="cpu"))
+    assert not gpu.calls
     assert [len(chunk) for chunk in chunks] == [4, 4, 2]
     assert np.array_equal(np.concatenate(chunks), VALUES)
 
 
-def test_a_chunk_that_was_never_written_has_the_fill_value(cupy, made):
+@pytest.mark.parametrize("compressors", [ZSTD, CHECKED])
+def test_the_gpu_decodes_every_chunk_in_order(gpu, made, compressors):
+    chunks = list(on_gpu.chunks_on_gpu(made(compressors=compressors), path="gpu"))
+    assert gpu.calls["chunks"] == 3
+    assert np.array_equal(np.concatenate(chunks), VALUES)
+
+
+def test_a_chunk_that_was_never_written_has_the_fill_value(gpu, made):
     array = made(fill_value=7)
     array.resize((14, 6))
     last = list(on_gpu.chunks_on_gpu(array))[-1]
@@ -76,11 +62,12 @@ def test_a_chunk_that_was_never_written_has_the_fill_value(cupy, made):
     assert (last == 7).all()
 
 
-def test_a_damaged_chunk_is_told(cupy, made, tmp_path):
-    array = made()
+@pytest.mark.parametrize("path", ["cpu", "gpu"])
+def test_a_damaged_chunk_is_told(gpu, made, tmp_path, path):
+    array = made(compressors=CHECKED)
     (tmp_path / "array.zarr" / "c" / "1" / "0").write_bytes(b"not a frame")
     with pytest.raises(DataError, match="among 0 to 2 cannot be decoded"):
-        list(on_gpu.chunks_on_gpu(array))
+        list(on_gpu.chunks_on_gpu(array, path))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +78,7 @@ def test_a_damaged_chunk_is_told(cupy, made, tmp_path):
         ({"values": VALUES.astype(">f4")}, "big-endian"),
     ],
 )
-def test_what_cannot_be_read_so_is_said(cupy, made, more, why):
+def test_what_cannot_be_read_so_is_said(gpu, made, more, why):
     with pytest.raises(DataError, match=why):
         next(on_gpu.chunks_on_gpu(made(**more)))
 
@@ -102,19 +89,17 @@ def test_without_cupy_its_install_line_is_told(made, monkeypatch):
         next(on_gpu.chunks_on_gpu(made()))
 
 
-def test_the_gpu_s_way_needs_nvcomp_and_zstd(cupy, made, monkeypatch):
-    monkeypatch.setattr(on_gpu, "_installed", lambda _module: False)
+def test_the_gpu_s_way_needs_nvcomp_and_zstd(gpu, made, monkeypatch):
+    with pytest.raises(UsageError, match="nvCOMP decodes zstd here, and this is blosc"):
+        next(on_gpu.chunks_on_gpu(made(compressors=(BloscCodec(),)), path="gpu"))
+    monkeypatch.setitem(sys.modules, "nvidia.nvcomp", None)
     with pytest.raises(MissingDependencyError, match="nvCOMP"):
-        next(on_gpu.chunks_on_gpu(made(), path="gpu"))
-    monkeypatch.setattr(on_gpu, "_installed", lambda _module: True)
-    with pytest.raises(UsageError, match="nvCOMP decodes zstd alone here, and this is blosc"):
-        next(on_gpu.chunks_on_gpu(made(compressors=(BloscCodec(),), overwrite=True), path="gpu"))
-    assert on_gpu.obstacle([{"name": "zstd"}]) is None
+        next(on_gpu.chunks_on_gpu(made(overwrite=True), path="gpu"))
 
 
 @pytest.mark.parametrize(("faster", "taken"), [("gpu", "gpu"), ("cpu", "cpu")])
 def test_the_way_that_was_measured_to_be_faster_is_taken_and_remembered(
-    cupy, made, monkeypatch, faster, taken
+    gpu, made, monkeypatch, faster, taken
 ):
     used, measured = [], []
 
@@ -126,7 +111,6 @@ def test_the_way_that_was_measured_to_be_faster_is_taken_and_remembered(
         return decode
 
     processors = on_gpu._on_processors
-    monkeypatch.setattr(on_gpu, "_installed", lambda _module: True)
     monkeypatch.setattr(on_gpu, "_PATHS", {name: way(name) for name in ("gpu", "cpu")})
     seconds = {"gpu": 2.0, "cpu": 2.0, faster: 1.0}
     monkeypatch.setattr(on_gpu, "measure", lambda *a: measured.append(a) or seconds)
@@ -139,9 +123,8 @@ def test_the_way_that_was_measured_to_be_faster_is_taken_and_remembered(
     assert kept == {"Invented, 96 bytes a chunk": seconds}
 
 
-def test_both_ways_are_measured(cupy, monkeypatch):
+def test_both_ways_are_measured(gpu):
     calls = []
-    ways = {name: lambda *_, name=name: calls.append(name) for name in ("gpu", "cpu")}
-    monkeypatch.setattr(on_gpu, "_PATHS", ways)
-    assert on_gpu.measure(cupy, [], [], 1).keys() == {"gpu", "cpu"}
+    ways = {name: lambda name=name: calls.append(name) for name in ("gpu", "cpu")}
+    assert on_gpu.measure(gpu.cupy, ways).keys() == {"gpu", "cpu"}
     assert calls == ["gpu"] * 4 + ["cpu"] * 4  # the first of each is not timed

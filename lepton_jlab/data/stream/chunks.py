@@ -75,12 +75,21 @@ class Chunks:
     @property
     def in_place(self) -> bool:
         """Whether chunks are decoded straight into a buffer, without a copy on the way."""
-        return self._stored is not None and self._stored.in_place
+        stored = self._stored
+        return stored is not None and in_place([codec["name"] for codec in stored.codecs])
 
     @property
     def fast(self) -> bool:
         """Whether chunks are decoded here, and not by zarr-python."""
         return self._stored is not None
+
+    @property
+    def codecs(self) -> list[dict[str, Any]] | None:
+        """How a chunk is encoded, if it is stored as one piece of this machine's numbers."""
+        stored = self._stored
+        if stored is None or stored.swapped or self._piece[1:] != self.shape[1:]:
+            return None
+        return stored.codecs
 
     def rows(self, number: int) -> int:
         """Return how many samples the chunk has."""
@@ -116,6 +125,15 @@ class Chunks:
             first = number * self.length
             self.load(number, values[first : first + self.length], meter)
         return values[: self.shape[0]]
+
+    def encoded(self, number: int) -> bytes | None:
+        """Return a chunk in one piece as it is stored; None if it was never written."""
+        key, start, stop = self._place((number, *(0 for _ in self.shape[1:])))
+        found = None if start == stop else self._fetcher.get(key, start, stop)
+        if found is None:
+            return None
+        check_length(found, None if stop is None else stop - start)
+        return found.tobytes()
 
     def load(self, number: int, out: NDArray[Any], meter: Meter) -> None:
         """Decode a chunk into `out`, contiguous, of shape ``(length, …)``.
@@ -225,13 +243,13 @@ class _Stored:
     def __init__(
         self,
         decode: Into,
-        in_place: bool,
+        codecs: list[dict[str, Any]],
         fill: Any,
         swapped: bool,
         index: _ShardIndex | None = None,
     ) -> None:
         self.decode = decode
-        self.in_place = in_place
+        self.codecs = codecs
         self.fill = fill
         self.swapped = swapped
         self.index = index
@@ -273,8 +291,8 @@ def _find_stored(array: zarr.Array[Any]) -> _Stored | None:
     if meta.zarr_format == 2:
         if meta.filters or meta.order != "C" or (dtype.kind in "UV" and not dtype.isnative):
             return None
-        names = [] if meta.compressor is None else [str(meta.compressor.codec_id)]
-        return _Stored(decoder_v2(meta.compressor), in_place(names), fill, not dtype.isnative)
+        used = [] if meta.compressor is None else [{"name": str(meta.compressor.codec_id)}]
+        return _Stored(decoder_v2(meta.compressor), used, fill, not dtype.isnative)
     document: dict[str, Any] = dict(meta.to_dict())
     codecs = document["codecs"]
     index = None
@@ -291,7 +309,7 @@ def _find_stored(array: zarr.Array[Any]) -> _Stored | None:
     big = first.get("configuration", {}).get("endian") == "big" and dtype.itemsize > 1
     if big and dtype.kind in "SUV":
         return None
-    return _Stored(decode, in_place([codec["name"] for codec in rest]), fill, big, index)
+    return _Stored(decode, rest, fill, big, index)
 
 
 def _find_index(array: zarr.Array[Any], shards: dict[str, Any]) -> _ShardIndex | None:

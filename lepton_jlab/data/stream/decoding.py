@@ -113,8 +113,14 @@ def _gunzip(stored: Any) -> bytes:
     return gzip.decompress(stored)
 
 
-def _checked(stored: Any) -> Any:
-    """Return the bytes before their CRC-32C, which they must agree with."""
+def checked(stored: Any) -> Any:
+    """Return the bytes before their CRC-32C, which they must agree with.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
     import google_crc32c
 
     values = np.frombuffer(stored, np.uint8)  # google_crc32c takes no memoryview
@@ -155,4 +161,4 @@ def _frame_content_size(stored: Any) -> int | None:
 
 
 _INTO: Mapping[str, Into] = {"blosc": _blosc, "zstd": _zstd}
-_STEPS: Mapping[str, Step] = {"gzip": _gunzip, "crc32c": _checked}
+_STEPS: Mapping[str, Step] = {"gzip": _gunzip, "crc32c": checked}

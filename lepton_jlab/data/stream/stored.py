@@ -11,6 +11,7 @@ import numpy as np
 
 from lepton_jlab.data.schema import ROLES
 from lepton_jlab.data.stream.chunks import Chunks
+from lepton_jlab.data.stream.device import Decode, Device, device_for
 from lepton_jlab.data.stream.memory import SMALL, Plan, make_plan
 from lepton_jlab.data.stream.order import Order
 from lepton_jlab.data.stream.reading import Reader
@@ -45,11 +46,16 @@ class Stored:
     drop_remainder: bool
     memory: int
     shared: bool = False  # whether rank and world are those of the process, and not chosen
+    decode: Decode = "auto"  # where chunks are decoded
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:  # the plan of the memory divides by it
             raise UsageError(f"batch_size is {self.batch_size}; it must be 1 or more.")
         self.order  # noqa: B018 - what is wrong is said now and not at the first batch
+        if self.decode not in ("auto", "cpu", "gpu"):
+            raise UsageError(f"decode is {self.decode!r}; it is 'auto', 'cpu' or 'gpu'.")
+        if self.decode == "gpu":
+            self._devices  # noqa: B018 - as well
 
     @cached_property
     def order(self) -> Order:
@@ -131,6 +137,10 @@ class Stored:
         }
 
     @cached_property
+    def _devices(self) -> Mapping[str, Device | None]:
+        return {name: device_for(chunks, self.decode) for name, chunks in self.chunks.items()}
+
+    @cached_property
     def _plan(self) -> Plan:
         return make_plan(self.columns, self.chunks, self.memory, self.batch_size, self.shuffle)
 
@@ -143,12 +153,14 @@ class Stored:
         for name, column in self.columns.items():
             chunks = self.chunks.get(name)
             source = chunks or Chunks(name, column.zarr).read_all(Meter())[column.all_rows]
-            targets[name] = Target(column, source, self.batch_size, most, parts)
+            device = self._devices.get(name)
+            targets[name] = Target(column, source, self.batch_size, most, parts, device)
         return Reader(self.order, targets, self._plan.threads)
 
     def identity(self) -> dict[str, Any]:
         """Return what the order depends on, JSON-ready."""
-        names = [f.name for f in fields(self) if f.name not in ("dataset", "memory", "shared")]
+        other = ("dataset", "memory", "shared", "decode")
+        names = [f.name for f in fields(self) if f.name not in other]
         recipe = {name: getattr(self, name) for name in names}
         return {**self.order.identity(), "split": self.dataset.split_of, **recipe}
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lepton_jlab.data.column import Column
     from lepton_jlab.data.stream.chunks import Chunks
+    from lepton_jlab.data.stream.device import Device
     from lepton_jlab.data.stream.order import Window
     from lepton_jlab.data.stream.report import Meter
 
@@ -100,6 +101,8 @@ class Target:
         Samples of the longest window.
     parts
         The most batches that it has parts of.
+    device
+        What decodes the chunks on a GPU.
     """
 
     def __init__(
@@ -109,9 +112,11 @@ class Target:
         batch_size: int,
         most: int,
         parts: int,
+        device: Device | None = None,
     ) -> None:
         self.column = column
         self.source = source
+        self.device = device
         self.tail = column.shape[1:]
         self.dtype = source.dtype
         self.row_bytes = math.prod(self.tail) * self.dtype.itemsize
@@ -198,6 +203,8 @@ class Filler:
             return
         rows = target.column.rows(positions)
         least = _TASK_BYTES if source.width is None else 1
+        if target.device is not None and target.device.used:
+            least = target.device.group * source.nbytes
         runs: list[tuple[int, Ints, Ints]] = []
         held = 0
         for run in _runs(rows, at, source.length):
@@ -221,6 +228,13 @@ class _Task:
 
     def do(self) -> None:
         """Read the chunks and write their samples."""
+        device = self.target.device
+        if device is not None and device.used:
+            with device.load([number for number, *_ in self.runs], self.meter) as chunks:
+                if chunks is not None:
+                    for (_, rows, at), values in zip(self.runs, chunks, strict=True):
+                        self._put(_chosen(values, rows), at)
+                    return
         source = self.target.source
         for number, rows, at in self.runs:
             if isinstance(source, np.ndarray):
