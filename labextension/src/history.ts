@@ -3,6 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import type { IResourceHistory, IResourceSample, ITopics } from './types';
 
 const KEPT = 3600; // seconds
+const SILENCE = 10_000; // ms without a sample after which that is told
 const SLACK = 60; // seconds more: all series are moved up once a minute, not at each sample
 
 export type Values = (number | null)[];
@@ -17,6 +18,8 @@ export class ResourceHistory {
   latest: IResourceSample | null = null;
   /** Why something is not measured: that there is no GPU. */
   message: string | null = null;
+  /** When the newest sample came (ms since the epoch). */
+  heard: number | null = null;
 
   /** Emitted at each sample and each new history. */
   get changed(): ISignal<this, void> {
@@ -28,9 +31,18 @@ export class ResourceHistory {
       this._replace(data.history);
     }
     if (data.sample) {
+      this.heard = Date.now();
       this._append(data.sample);
     }
     this._changed.emit();
+  }
+
+  /** Since when no sample has come that was due; null while they come (ms since the epoch). */
+  silentSince(now = Date.now()): number | null {
+    const [before, last] = this.times.slice(-2);
+    const interval = last ? (last - before) * 1000 : 0;
+    const late = Math.max(SILENCE, 5 * interval);
+    return this.heard !== null && now - this.heard > late ? this.heard : null;
   }
 
   private _replace(history: IResourceHistory): void {
@@ -49,6 +61,9 @@ export class ResourceHistory {
 
   private _append(sample: IResourceSample): void {
     this.latest = sample;
+    if (sample.message !== undefined) {
+      this.message = sample.message;
+    }
     const row = flatten(sample);
     const count = this.times.push(sample.t);
     for (const [name, value] of row) {

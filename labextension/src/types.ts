@@ -388,6 +388,8 @@ export interface IGpuSample {
 
 export interface IResourceSample {
   t: number;
+  /** What is not measured, and why. */
+  message?: string | null;
   host: {
     cpu: number;
     memory: [number, number];

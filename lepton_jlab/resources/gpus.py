@@ -21,6 +21,7 @@ class Gpus:
         self._asked = 0
         self._answered = 0
         self._when = time.monotonic()
+        self._since = time.time()
         self._devices: list[Document] = []
         self._message: str | None = None
         self._thread: threading.Thread | None = None
@@ -43,10 +44,11 @@ class Gpus:
             self._condition.wait_for(lambda: self._answered == self._asked, patience)
             old = time.monotonic() - self._when
             if self._answered != self._asked and old > _OLD:
-                message = (
-                    f"The NVIDIA driver has not answered for {old:.0f} s; its GPUs are unknown."
+                since = time.strftime("%H:%M %Z", time.localtime(self._since))
+                return [], (
+                    f"The figures of the GPUs are missing since {since}: the NVIDIA driver does "
+                    "not answer."
                 )
-                return [], message
             return self._devices, self._message
 
     @property
@@ -64,6 +66,7 @@ class Gpus:
             with self._condition:
                 self._devices, self._message = devices, message
                 self._answered, self._when = asked, time.monotonic()
+                self._since = time.time()
                 self._condition.notify_all()
 
 

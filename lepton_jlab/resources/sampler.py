@@ -156,6 +156,7 @@ class Sampler:
             "workers": dict(usage.get("workers", {})),
             "runs": {key: _of_run(key, one, gpus) for key, one in runs.items()},
             "links": dict(usage.get("links", {})),
+            "message": message,
         }
         with self._lock:
             self._rings.append(sample["t"], _numbers(sample))

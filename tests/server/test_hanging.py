@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -135,7 +136,12 @@ def test_no_request_waits_for_a_driver_that_hangs(invented, tmp_path):
         for path in ("about", "clusters", "runs", "tasks", "models", "datasets", "openapi.json"):
             server.get(path)
         page.until("resources", lambda data, t=begun: data.get("sample", {}).get("t", 0) > t + 2)
-        wait_until(lambda: "has not answered" in said())
+        # Pages that are open are told so, and get no figures of before.
+        told = page.until("resources", lambda data: data.get("sample", {}).get("message"))["sample"]
+        assert re.match(r"The figures of the GPUs are missing since \d\d:\d\d", told["message"])
+        assert told["host"]["gpus"] == []
+        assert said() == told["message"]
         gate.unlink()
-        wait_until(lambda: not said())
+        page.until("resources", lambda data: data.get("sample", {}).get("message", "") is None)
+        assert not said()
         page.close()

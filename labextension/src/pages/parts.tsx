@@ -1,6 +1,8 @@
 /** What all pages are made of: sections, facts, states, sortable tables, copying. */
 import * as React from 'react';
+import { Commands } from '../commands';
 import { useLepton } from '../context';
+import { percent } from '../format';
 import type { IRun, IRunSummary } from '../types';
 
 export function Section(props: {
@@ -52,6 +54,51 @@ export function Facts(props: { facts: Fact[] }): JSX.Element {
         </React.Fragment>
       ))}
     </dl>
+  );
+}
+
+/** The facts below the heading of a page, in one line. */
+export function HeadFacts(props: { facts: Fact[] }): JSX.Element {
+  return (
+    <dl className="lp-HeadFacts">
+      {props.facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+export function RunLink(props: { id: string }): JSX.Element {
+  const { execute } = useLepton();
+  return (
+    <button className="lp-Link" onClick={() => execute(Commands.openRun, { id: props.id })}>
+      {props.id}
+    </button>
+  );
+}
+
+/** A share as a bar; of what is scarce, it stands out when it is nearly all. */
+export function Meter(props: {
+  share: number | null;
+  label?: string;
+  scarce?: boolean;
+}): JSX.Element {
+  const share = props.share ?? 0;
+  return (
+    <span className="lp-Meter">
+      <i aria-hidden="true">
+        <i
+          className={props.scarce && share > 0.9 ? 'lp-mod-high' : undefined}
+          style={{ width: `${Math.min(100, share * 100)}%` }}
+        />
+      </i>
+      <span className="lp-Dim">
+        {props.share === null ? '–' : `${percent(share)} ${props.label ?? ''}`.trim()}
+      </span>
+    </span>
   );
 }
 

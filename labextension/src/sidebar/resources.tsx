@@ -3,6 +3,7 @@ import { Button, IconButton } from '../components/button';
 import { Segments } from '../components/field';
 import { LiveChart } from '../components/live-chart';
 import { Section } from '../components/section';
+import { Silence } from '../components/silence';
 import { Commands } from '../commands';
 import { useLepton, useMemory, useStore } from '../context';
 import { bytes, points, roughRate } from '../format';
@@ -51,6 +52,7 @@ export function Resources(): JSX.Element {
         />
         <span className="lps-Muted">{trans.__('min')}</span>
       </div>
+      <Silence className="lps-Muted" />
       {of === 'machine' && <Machine minutes={minutes} />}
       {of === 'workers' && <LinkMap />}
       {of === 'workers' && (
@@ -129,6 +131,11 @@ function Machine(props: { minutes: number }): JSX.Element {
           rates(history, 'host.network_in', 'host.network_out', trans.__('in'), trans.__('out'))
         }
       />
+      {message && (
+        <p className="lps-Muted" role="status">
+          {message}
+        </p>
+      )}
       {gpus
         .split('\n')
         .filter(Boolean)
@@ -137,7 +144,6 @@ function Machine(props: { minutes: number }): JSX.Element {
           const GpuView = gpus.split('\n').length > SEVERAL ? SmallGpu : Gpu;
           return <GpuView key={index} index={index} name={name.join(' ')} minutes={minutes} />;
         })}
-      {message && <p className="lps-Muted">{message}</p>}
     </div>
   );
 }

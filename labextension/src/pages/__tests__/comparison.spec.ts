@@ -1,4 +1,4 @@
-import { compared, courseOf, looks, parseIds, refreshed } from '../comparison';
+import { compared, courseOf, looks, parseIds, refreshed } from '../compare/comparison';
 import { best, better, families, leading } from '../metrics';
 import { sorted } from '../parts';
 

@@ -1,5 +1,5 @@
-import { accuracyOf } from '../cost';
-import { troubles } from '../gpus';
+import { accuracyOf } from '../run/cost';
+import { troubles } from '../resources/gputable';
 import { energy, money } from '../../format';
 
 describe('costs', () => {

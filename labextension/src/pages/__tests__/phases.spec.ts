@@ -1,6 +1,6 @@
 import { IRun } from '../../types';
-import { phasesOf } from '../phases';
-import { buckets, windowOf } from '../ranges';
+import { phasesOf } from '../run/phases';
+import { buckets, windowOf } from '../resources/ranges';
 
 const run = (more: object): IRun =>
   ({ state: 'running', phases: {}, submitted: 100, started: null, ended: null, ...more }) as any;

@@ -1,4 +1,4 @@
-import { RunFeed, Steps } from '../runfeed';
+import { RunFeed, Steps } from '../run/feed';
 
 const text = (seq: number) => ({ seq, type: 'text', stream: 'stdout', text: `${seq}\n` });
 const run = (more: object = {}): any => ({ id: 'r1', state: 'running', attempt: 1, ...more });

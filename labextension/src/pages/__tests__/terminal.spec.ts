@@ -1,4 +1,4 @@
-import { plain, Terminal } from '../terminal';
+import { plain, Terminal } from '../run/terminal';
 
 function shown(...texts: string[]): string[] {
   const terminal = new Terminal();

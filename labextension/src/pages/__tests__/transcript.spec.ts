@@ -1,5 +1,5 @@
-import { plain } from '../terminal';
-import { IMessage, Transcript } from '../transcript';
+import { plain } from '../run/terminal';
+import { IMessage, Transcript } from '../run/transcript';
 
 let seq = 0;
 const text = (value: string, stream: 'stdout' | 'stderr' = 'stdout'): IMessage => ({

@@ -1,8 +1,8 @@
-import { arrayRows, codecWords } from '../arrays';
+import { arrayRows, codecWords } from '../dataset/stored';
 import { parsePage } from '../links';
-import { find, pieces, stack } from '../output';
-import { tokens } from '../python';
-import { Transcript } from '../transcript';
+import { find, pieces, stack } from '../run/output';
+import { tokens } from '../run/python';
+import { Transcript } from '../run/transcript';
 
 describe('links', () => {
   it('name a page', () => {

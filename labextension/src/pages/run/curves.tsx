@@ -1,12 +1,12 @@
 /** The curves of one run: a chart for each metric, training and validation in one. */
 import * as React from 'react';
-import { curveColour } from '../charts/colours';
-import { ICurve, Legend, Plot } from '../charts/plot';
-import { useLepton } from '../context';
-import { Empty, Section } from './parts';
-import { families, family } from './metrics';
-import type { Steps } from './runfeed';
-import { number, tick } from '../format';
+import { curveColour } from '../../charts/colours';
+import { ICurve, Legend, Plot } from '../../charts/plot';
+import { useLepton } from '../../context';
+import { Empty, Section } from '../parts';
+import { families, family } from '../metrics';
+import type { Steps } from './feed';
+import { number, tick } from '../../format';
 
 export function Curves(props: {
   steps: Steps;

@@ -1,9 +1,9 @@
 /** In which tier a dataset is, what that costs, and moving it: first what would happen, then doing it. */
 import * as React from 'react';
-import { useLepton } from '../context';
-import { Fact, Facts, Section } from './parts';
-import { TaskLine, useTask } from './taskline';
-import { bytes, number } from '../format';
+import { useLepton } from '../../context';
+import { Fact, Facts, Section } from '../parts';
+import { TaskLine, useTask } from '../taskline';
+import { bytes, number } from '../../format';
 
 const POLICIES = ['auto', 'hot', 'warm', 'cold'];
 

@@ -1,12 +1,12 @@
 /** Versions of a dataset: kept, compared, brought back after a question. */
 import * as React from 'react';
-import { useLepton } from '../context';
-import type { IDifference, ITask } from '../types';
-import { useLoaded } from './loaded';
-import { Empty, Fault, Section } from './parts';
-import { useSurroundings } from './surroundings';
-import { TaskLine, useTask } from './taskline';
-import { bytes, count, moment } from '../format';
+import { useLepton } from '../../context';
+import type { IDifference, ITask } from '../../types';
+import { useLoaded } from '../loaded';
+import { Empty, Fault, Section } from '../parts';
+import { useSurroundings } from '../surroundings';
+import { TaskLine, useTask } from '../taskline';
+import { bytes, count, moment } from '../../format';
 
 interface IRow {
   name: string;

@@ -1,12 +1,12 @@
 /** What one run used over its life: processor, memory, memory of the GPU. */
 import * as React from 'react';
-import { thin } from '../charts/thin';
-import { ICurve, Plot } from '../charts/plot';
-import { useLepton } from '../context';
-import type { IRun } from '../types';
-import { Empty, Section } from './parts';
-import { useResources } from './resourcefeed';
-import { bytes, tick } from '../format';
+import { thin } from '../../charts/thin';
+import { ICurve, Plot } from '../../charts/plot';
+import { useLepton } from '../../context';
+import type { IRun } from '../../types';
+import { Empty, Section } from '../parts';
+import { useResources } from '../resources/feed';
+import { bytes, tick } from '../../format';
 
 const POINTS = 300;
 
@@ -102,7 +102,7 @@ function Small(props: {
 }
 
 /** The stretch in which there are values. */
-export function ofLife(
+function ofLife(
   times: readonly number[],
   values: ReadonlyArray<number | null>
 ): [number[], Array<number | null>] | null {

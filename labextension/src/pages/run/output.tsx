@@ -1,11 +1,11 @@
 /** A run's output, replayed: only the lines in sight are in the page, however many there are. */
 import * as React from 'react';
-import { useLepton } from '../context';
-import { Copy } from './parts';
-import { useSurroundings } from './surroundings';
+import { useLepton } from '../../context';
+import { Copy } from '../parts';
+import { useSurroundings } from '../surroundings';
 import { ISegment, Line, plain } from './terminal';
 import { Block, IRichBlock, joined, Transcript } from './transcript';
-import { count } from '../format';
+import { count } from '../../format';
 
 const LINE = 18; // px; the style sheet says the same
 const BEYOND = 400; // px above and below what is seen that are drawn too

@@ -1,8 +1,8 @@
 /** Resources for views: drawn anew at most once every so often, and not while nobody looks. */
 import * as React from 'react';
-import { useVisible } from '../charts/visible';
-import { useLepton } from '../context';
-import type { ResourceHistory } from '../history';
+import { useVisible } from '../../charts/visible';
+import { useLepton } from '../../context';
+import type { ResourceHistory } from '../../history';
 
 export function useResources(interval: number): ResourceHistory {
   const { lab } = useLepton();

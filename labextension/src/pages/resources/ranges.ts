@@ -1,5 +1,5 @@
 /** Which part of the last hour is shown, and thinned so that it can be drawn. */
-import type { Values } from '../history';
+import type { Values } from '../../history';
 
 export const RANGES = [1, 5, 15, 60]; // minutes
 

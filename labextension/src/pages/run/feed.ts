@@ -1,7 +1,7 @@
 /** One run as its page has it: record, metrics by step, output; replayed, then followed. */
-import type { Api } from '../api';
-import type { Stream } from '../stream';
-import type { IHistory, IMessage as IAnyMessage, IRun, IRunEvent } from '../types';
+import type { Api } from '../../api';
+import type { Stream } from '../../stream';
+import type { IHistory, IMessage as IAnyMessage, IRun, IRunEvent } from '../../types';
 import { IMessage, Transcript } from './transcript';
 
 const PART = 2000; // messages in one answer

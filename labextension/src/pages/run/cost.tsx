@@ -1,9 +1,9 @@
 /** What a run has cost: energy and money, by part, and how far its estimate was off. */
 import * as React from 'react';
-import { useLepton } from '../context';
-import type { ICost, IRun } from '../types';
-import { Fact, Facts, Section } from './parts';
-import { duration, energy, money, number, percent } from '../format';
+import { useLepton } from '../../context';
+import type { ICost, IRun } from '../../types';
+import { Fact, Facts, Section } from '../parts';
+import { duration, energy, money, number, percent } from '../../format';
 
 export function Cost(props: { run: IRun }): JSX.Element | null {
   const { trans } = useLepton();

@@ -1,5 +1,5 @@
 /** How arrays and codecs of a dataset are written; as lepton_jlab/data/describe.py says them. */
-import type { IArrayInfo, IDataset } from '../types';
+import type { IArrayInfo, IDataset } from '../../types';
 
 const NOT_TOLD = new Set(['bytes', 'vlen-utf8', 'vlen-bytes']);
 

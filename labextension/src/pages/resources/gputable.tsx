@@ -1,11 +1,10 @@
-/** The GPUs of this machine: a row for each, and below it their courses, one over the other. */
+/** The GPUs of this machine as a table: what each does and who holds it. */
 import * as React from 'react';
-import { curveColour } from '../charts/colours';
-import { Commands } from '../commands';
-import { useLepton } from '../context';
-import type { IGpuSample } from '../types';
-import { IColumn, ISorting, SortTable } from './parts';
-import { bytes, percent } from '../format';
+import { curveColour } from '../../charts/colours';
+import { useLepton } from '../../context';
+import type { IGpuSample } from '../../types';
+import { IColumn, ISorting, Meter, RunLink, SortTable } from '../parts';
+import { bytes } from '../../format';
 
 export function GpuTable(props: { gpus: IGpuSample[] }): JSX.Element {
   const { trans } = useLepton();
@@ -32,16 +31,16 @@ export function GpuTable(props: { gpus: IGpuSample[] }): JSX.Element {
       key: 'use',
       title: trans.__('Use'),
       value: g => g.use,
-      cell: g => <Bar share={g.use === null ? null : g.use / 100} text="" />
+      cell: g => <Meter share={g.use === null ? null : g.use / 100} />
     },
     {
       key: 'memory',
       title: trans.__('Memory'),
       value: g => g.memory[0] / (g.memory[1] || 1),
       cell: g => (
-        <Bar
+        <Meter
           share={g.memory[0] / (g.memory[1] || 1)}
-          text={trans.__('of %1', bytes(g.memory[1]))}
+          label={trans.__('of %1', bytes(g.memory[1]))}
         />
       )
     },
@@ -119,7 +118,7 @@ function holders(gpu: IGpuSample): string {
 
 /** The runs, kernels and other processes on it; who holds it and does nothing stands out. */
 function Holders(props: { gpu: IGpuSample }): JSX.Element {
-  const { trans, execute } = useLepton();
+  const { trans } = useLepton();
   const { gpu } = props;
   if (!gpu.processes.length) {
     return <span className="lp-Dim">{trans.__('free')}</span>;
@@ -131,9 +130,7 @@ function Holders(props: { gpu: IGpuSample }): JSX.Element {
         <React.Fragment key={p.pid}>
           {i > 0 && ', '}
           {p.run ? (
-            <button className="lp-Link" onClick={() => execute(Commands.openRun, { id: p.run })}>
-              {p.run}
-            </button>
+            <RunLink id={p.run} />
           ) : (
             <span title={p.memory === null ? undefined : bytes(p.memory)}>
               {p.kernel
@@ -150,19 +147,5 @@ function Holders(props: { gpu: IGpuSample }): JSX.Element {
         </span>
       )}
     </>
-  );
-}
-
-function Bar(props: { share: number | null; text: string }): JSX.Element {
-  const share = props.share ?? 0;
-  return (
-    <span className="lp-Meter">
-      <i aria-hidden="true">
-        <i style={{ width: `${Math.min(100, share * 100)}%` }} />
-      </i>
-      <span className="lp-Dim">
-        {props.share === null ? '–' : `${percent(share)} ${props.text}`.trim()}
-      </span>
-    </span>
   );
 }

@@ -1,8 +1,8 @@
 /** What a comparison of runs says: which parameters differ, who is best, in which colours. */
-import { curveColour, CURVES, scaleColour } from '../charts/colours';
-import type { IComparison, IHistory, IRunSummary } from '../types';
-import { best, better, leading } from './metrics';
-import { number } from '../format';
+import { curveColour, CURVES, scaleColour } from '../../charts/colours';
+import type { IComparison, IHistory, IRunSummary } from '../../types';
+import { best, better, leading } from '../metrics';
+import { number } from '../../format';
 
 export interface ICompared {
   differing: string[];

@@ -1,11 +1,11 @@
 /** The phases of a run as one bar: queued, start, run, gather. */
 import * as React from 'react';
-import { PartsBar } from '../charts/bars';
-import { useVisible } from '../charts/visible';
-import { useLepton } from '../context';
-import type { IRun } from '../types';
-import { Section, useClock } from './parts';
-import { duration } from '../format';
+import { PartsBar } from '../../charts/bars';
+import { useVisible } from '../../charts/visible';
+import { useLepton } from '../../context';
+import type { IRun } from '../../types';
+import { Section, useClock } from '../parts';
+import { duration } from '../../format';
 
 const PHASES: Array<[string, string]> = [
   ['queued', '#7d858f'],
