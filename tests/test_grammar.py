@@ -236,3 +236,24 @@ def test_help_speaks_the_language_of_its_place():
     assert help_of(["run"], "cell").startswith("usage: %%lepton run")
     assert help_of(["run"], "terminal").startswith("usage: jupyter lepton run")
     assert "-o VAR" not in help_of(["run"], "terminal")
+
+
+def test_forms_have_what_each_engine_takes_with_its_own_help():
+    from lepton_jlab.cluster.options import known
+    from lepton_jlab.grammar.engines import engine_options
+
+    fields = {
+        engine: {field["name"]: field for field in own} for engine, own in engine_options().items()
+    }
+    assert {(name, engine) for name, engines in known().items() for engine in engines} == {
+        (name, engine) for engine, own in fields.items() for name in own
+    }
+    assert fields["ssh"]["hosts"]["required"]
+    assert fields["ssh"]["folder"]["help"] == "for temporary files"
+    assert fields["slurm"]["folder"]["help"] == "a shared one"
+    port = fields["ssh"]["port"]
+    assert (port["kind"], port["default"], port["help"]) == ("number", "22", "the port")
+    assert fields["gateway"]["auth"]["kind"] == "choice"
+    pool = fields["cuda"]["rmm_pool_size"]
+    assert (pool["label"], pool["kind"]) == ("RMM pool size", "text")
+    assert fields["cuda"]["enable_cudf_spill"]["kind"] == "switch"

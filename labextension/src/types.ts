@@ -10,8 +10,21 @@ export interface IAbout {
   granted: string | null;
   tensorflow: boolean;
   engines: string[];
+  /** What each engine takes alone, as `%lepton cluster start` does. */
+  engine_options: Record<string, IEngineOption[]>;
   codecs: string[];
   sources: string[];
+}
+
+export interface IEngineOption {
+  name: string;
+  label: string;
+  help: string;
+  /** What is taken without it, in words. */
+  default: string | null;
+  kind: 'text' | 'number' | 'choice' | 'switch';
+  choices: string[];
+  required: boolean;
 }
 
 export interface IWorker {

@@ -119,8 +119,24 @@ COMPONENTS: dict[str, Schema] = {
             "granted": MAYBE_TEXT,
             "tensorflow": FLAG,
             "engines": listed(text()),
+            "engine_options": {
+                "type": "object",
+                "description": "The options that each engine has alone.",
+                "additionalProperties": listed(named("EngineOption")),
+            },
             "codecs": listed(text()),
             "sources": listed(text()),
+        }
+    ),
+    "EngineOption": record(
+        {
+            "name": text(),
+            "label": text(),
+            "help": text(),
+            "default": MAYBE_TEXT,
+            "kind": text(enum=["text", "number", "choice", "switch"]),
+            "choices": listed(text()),
+            "required": FLAG,
         }
     ),
     "Cluster": record(

@@ -51,19 +51,38 @@ it('starts one elsewhere, with what its engine needs', async () => {
   const lab = new Surroundings();
   lab.show(<Clusters />);
   await lab.say('clusters', { clusters: [] });
-  act(() => lab.lab.about.set({ gpus: 0, cpus: 2, memory: 8e9, engines: ['auto', 'ssh'] } as any));
+  const option = { help: '', default: null, kind: 'text', choices: [], required: false };
+  const own = [
+    { ...option, name: 'hosts', label: 'Hosts', help: 'the machines', required: true },
+    { ...option, name: 'user', label: 'User' },
+    { ...option, name: 'port', label: 'Port', kind: 'number', default: '22' },
+    { ...option, name: 'fast', label: 'Fast', kind: 'switch' },
+    { ...option, name: 'auth', label: 'Auth', kind: 'choice', choices: ['basic'] }
+  ];
+  const machine = { gpus: 0, cpus: 2, memory: 8e9 };
+  const about = { ...machine, engines: ['auto', 'ssh'], engine_options: { ssh: own } };
+  act(() => lab.lab.about.set(about as any));
   await user.click(screen.getAllByRole('button', { name: 'New cluster' })[1]);
   await user.selectOptions(await screen.findByLabelText('Runs on'), 'Other machines: SSH');
   await user.type(screen.getByLabelText('Workers'), '0..8');
   await user.click(screen.getByRole('button', { name: 'Start' }));
   expect(screen.getByText('This is needed.')).toBeTruthy();
   expect(lab.requests).toEqual([]);
-  await user.type(screen.getByLabelText('Hosts'), 'a,b');
+  const hosts = screen.getByRole('textbox', { name: 'Hosts', description: 'This is needed.' });
+  await user.type(hosts, 'a,b');
+  expect(screen.getByRole('textbox', { name: 'Hosts', description: 'the machines' })).toBe(hosts);
+  const port = screen.getByLabelText<HTMLInputElement>('Port');
+  expect(port.placeholder).toBe('22');
+  await user.type(port, 'x');
+  expect(screen.getByText('A number, 1 or more.')).toBeTruthy();
+  await user.clear(port);
+  await user.type(port, '2222');
+  await user.click(screen.getByText('2 more options'));
+  await user.selectOptions(screen.getByLabelText('Fast'), 'yes');
   lab.answers['POST clusters'] = aTask('cluster start', { title: 'Start cluster ssh' });
   await user.click(screen.getByRole('button', { name: 'Start' }));
-  expect(lab.requests).toEqual([
-    ['POST', 'clusters', { engine: 'ssh', adapt: '0..8', options: { hosts: 'a,b' } }]
-  ]);
+  const options = { hosts: 'a,b', port: 2222, fast: true };
+  expect(lab.requests).toEqual([['POST', 'clusters', { engine: 'ssh', adapt: '0..8', options }]]);
 });
 
 it('follows the runs without a worker, which is no fault', async () => {

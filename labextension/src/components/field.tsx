@@ -17,6 +17,7 @@ export function TextField(
     choices?: readonly string[];
     inputMode?: 'text' | 'numeric' | 'decimal';
     autoFocus?: boolean;
+    required?: boolean;
   }
 ): JSX.Element {
   const id = React.useId();
@@ -32,6 +33,7 @@ export function TextField(
         autoFocus={props.autoFocus}
         list={props.choices ? `${id}-choices` : undefined}
         aria-invalid={!!props.error}
+        aria-required={props.required}
         aria-describedby={`${id}-about`}
         spellCheck={false}
         autoComplete="off"
@@ -63,6 +65,7 @@ export function SelectField(props: IField & { choices: readonly IChoice[] }): JS
         className="lps-Input"
         value={props.value}
         disabled={props.disabled}
+        aria-invalid={!!props.error}
         aria-describedby={`${id}-about`}
         onChange={event => props.onChange(event.target.value)}
       >

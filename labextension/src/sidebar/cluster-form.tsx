@@ -4,9 +4,10 @@ import { SelectField, TextField } from '../components/field';
 import { Failure } from '../components/notice';
 import { ITrans, useLepton, useStore } from '../context';
 import { bytes } from '../format';
-import type { IAbout, IClusterPlan } from '../types';
-import { engineOptions, isSpan } from './engine-options';
+import type { IAbout, IClusterPlan, IEngineOption } from '../types';
+import { EngineFields, givenOptions, wrongOptions } from './engine-fields';
 import { useRequest } from './request';
+import { isSpan } from './span';
 
 const ADDRESS = 'address';
 
@@ -23,8 +24,8 @@ interface IValues {
   name: string;
   idle_timeout: string;
   kernel: string;
-  /** What belongs to one engine, by engine and name. */
-  options: Record<string, string>;
+  /** What belongs to one engine alone, by engine and name. */
+  options: Record<string, Record<string, string>>;
 }
 
 type Field = Exclude<keyof IValues, 'options'>;
@@ -63,15 +64,6 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
     trans
   );
   const error = (name: Field) => (touched || values[name] ? wrong[name] : undefined);
-  const own = (name: string) => ({
-    value: values.options[`${values.engine}.${name}`] ?? '',
-    error: touched ? wrong[name] : undefined,
-    onChange: (value: string) =>
-      setValues({
-        ...values,
-        options: { ...values.options, [`${values.engine}.${name}`]: value }
-      })
-  });
   const field = (name: Field) => ({
     value: values[name],
     error: error(name),
@@ -87,7 +79,9 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
       return;
     }
     lab.lastPlan = values;
-    const sent = await request.send(() => api.startCluster(plan(values)));
+    const sent = await request.send(() =>
+      api.startCluster(plan(values, optionsOf(values.engine, about)))
+    );
     if (sent) {
       lab.addTask(sent.answer);
       props.onClose();
@@ -109,9 +103,16 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
         choices={engines(about, trans)}
         hint={hint(values.engine, about, trans)}
       />
-      {engineOptions(values.engine, trans).map(({ name, label, placeholder }) => (
-        <TextField key={name} label={label} placeholder={placeholder} {...own(name)} />
-      ))}
+      <EngineFields
+        key={values.engine}
+        options={optionsOf(values.engine, about)}
+        values={values.options[values.engine] ?? {}}
+        wrong={touched ? wrong : {}}
+        onChange={(name, value) => {
+          const own = { ...values.options[values.engine], [name]: value };
+          setValues({ ...values, options: { ...values.options, [values.engine]: own } });
+        }}
+      />
       {adopts ? (
         <>
           <TextField
@@ -131,7 +132,7 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
       ) : (
         <div className="lps-Form-row">
           <TextField
-            label={onGpus ? trans.__('GPUs') : trans.__('Workers')}
+            label={values.engine === 'auto' && onGpus ? trans.__('GPUs') : trans.__('Workers')}
             hint={onGpus ? undefined : trans.__('or 0..8, as runs need')}
             placeholder={onGpus && gpus ? trans.__('all %1', gpus) : trans.__('auto')}
             {...field('workers')}
@@ -206,11 +207,9 @@ export function check(
         wrong[name] = trans.__('A number, 1 or more.');
       }
     }
-    for (const { name, needed } of engineOptions(values.engine, trans)) {
-      if (needed && !values.options[`${values.engine}.${name}`]?.trim()) {
-        wrong[name] = trans.__('This is needed.');
-      }
-    }
+    const own = optionsOf(values.engine, about);
+    const words = { needed: trans.__('This is needed.'), number: trans.__('A number, 1 or more.') };
+    Object.assign(wrong, wrongOptions(own, values.options[values.engine] ?? {}, words));
     if (values.engine === 'slurm' && !values.memory.trim()) {
       wrong.memory = trans.__('A job asks for memory: 4GiB.');
     }
@@ -239,7 +238,11 @@ export function check(
   return wrong;
 }
 
-function plan(values: IValues): IClusterPlan {
+function optionsOf(engine: string, about: IAbout | null): readonly IEngineOption[] {
+  return about?.engine_options?.[engine] ?? [];
+}
+
+function plan(values: IValues, options: readonly IEngineOption[]): IClusterPlan {
   const text = (name: Field) => values[name].trim() || undefined;
   const number = (name: Field) => (values[name] ? Number(values[name]) : undefined);
   const common = {
@@ -256,10 +259,6 @@ function plan(values: IValues): IClusterPlan {
       tls_key: text('tls_key')
     };
   }
-  const start = `${values.engine}.`;
-  const options = Object.entries(values.options)
-    .filter(([name, given]) => name.startsWith(start) && given.trim())
-    .map(([name, given]) => [name.slice(start.length), given.trim()]);
   const span = isSpan(values.workers);
   return {
     ...common,
@@ -268,7 +267,7 @@ function plan(values: IValues): IClusterPlan {
     adapt: span ? text('workers') : undefined,
     threads: number('threads'),
     memory: text('memory'),
-    options: options.length ? Object.fromEntries(options) : undefined
+    options: givenOptions(options, values.options[values.engine] ?? {})
   };
 }
 

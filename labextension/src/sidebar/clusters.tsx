@@ -10,7 +10,7 @@ import type { ICluster } from '../types';
 import { ClusterForm } from './cluster-form';
 import { Granted } from './granted';
 import { useRequest } from './request';
-import { isSpan } from './engine-options';
+import { isSpan } from './span';
 import { Workers } from './workers';
 
 export function Clusters(): JSX.Element {

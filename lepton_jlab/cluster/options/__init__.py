@@ -2,8 +2,8 @@
 
 Such a module has `OPTIONS`, their names in Python's spelling, and ``check(given)``, which returns
 what was given in the form that the engine takes, or raises a UsageError. It may have `FILES`, the
-options that name files of this machine, and `NEEDS`, the library that the engine's own extra
-installs. Nothing here imports Dask.
+options that name files of this machine, `REQUIRED`, those that cannot be left out, and `NEEDS`, the
+library that the engine's own extra installs. Nothing here imports Dask.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ def known() -> dict[str, tuple[str, ...]]:
 def files() -> set[str]:
     """Return the names of the options that name files of this machine."""
     return {name for module in _modules().values() for name in getattr(module, "FILES", ())}
+
+
+def required(engine: str) -> tuple[str, ...]:
+    """Return the names of the options without which the engine does not start."""
+    return tuple(getattr(_modules().get(engine), "REQUIRED", ()))
 
 
 def refuse_unknown(given: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ from lepton_jlab.cluster.options.reading import pairs, plain, words
 from lepton_jlab.errors import UsageError
 
 NEEDS = "kr8s"
-OPTIONS = ("namespace", "image", "limits", "pull_secrets")
+OPTIONS = ("image", "namespace", "limits", "pull_secrets")
+REQUIRED = ("image",)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 

@@ -11,6 +11,7 @@ from lepton_jlab.errors import UsageError
 NEEDS = "asyncssh"
 OPTIONS = ("hosts", "user", "port", "key", "python", "folder")
 FILES = ("key",)
+REQUIRED = ("hosts",)
 # A name of ssh_config, a host name, an IPv4 address or an IPv6 address in brackets.
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9A-Fa-f:]+\]|[\w.-]+)(?::(?P<port>\d+))?")
 

@@ -14,6 +14,7 @@ def about(lab: Lab) -> dict[str, Any]:
     from lepton_jlab.cluster.options import installed
     from lepton_jlab.completion import COLLECTIONS
     from lepton_jlab.grammar import CODECS
+    from lepton_jlab.grammar.engines import engine_options
     from lepton_jlab.granted import granted
 
     share = granted()
@@ -26,6 +27,7 @@ def about(lab: Lab) -> dict[str, Any]:
         "granted": share.sentence,
         "tensorflow": importlib.util.find_spec("tensorflow") is not None,
         "engines": list(installed()),
+        "engine_options": engine_options(),
         "codecs": list(CODECS),
         "sources": list(COLLECTIONS),
     }

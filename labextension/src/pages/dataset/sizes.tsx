@@ -8,10 +8,7 @@ import type { IDataset } from '../../types';
 import { Section } from '../parts';
 
 /** What the dataset takes after each step, as rows of one bar chart. */
-function sizeRows(
-  dataset: IDataset,
-  trans: { __(text: string, ...v: any[]): string }
-): IRow[] {
+function sizeRows(dataset: IDataset, trans: { __(text: string, ...v: any[]): string }): IRow[] {
   const { storage, place } = dataset;
   const original = storage?.original_bytes ?? dataset.original_bytes;
   const rows: IRow[] = [
