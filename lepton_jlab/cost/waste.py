@@ -39,7 +39,8 @@ def idle_gpus(
     found = []
     for device in devices:
         since = last_used.get(device["uuid"], last_run)
-        if since is None or since > now or (device["use"] or 0) >= IDLE:
+        rests = device["use"] is not None and device["use"] < IDLE
+        if since is None or since > now or not rests:
             continue
         hours = (now - since) / 3600
         energy = hours * (device["power"] or 0.0)

@@ -52,7 +52,8 @@ def idle_devices() -> list[Document]:
     found = []
     for device in devices:
         owned = [(process, *owners.of(process["pid"], runs)) for process in device["processes"]]
-        if (device["use"] or 0) >= IDLE or any(run for _, run, _ in owned) or not owned:
+        rests = device["use"] is not None and device["use"] < IDLE  # None: MIG, it does not tell
+        if not rests or any(run for _, run, _ in owned) or not owned:
             continue
         if notebooks is None and any(kernel for *_, kernel in owned):
             notebooks = _notebooks()

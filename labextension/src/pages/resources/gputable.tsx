@@ -123,7 +123,7 @@ function Holders(props: { gpu: IGpuSample }): JSX.Element {
   if (!gpu.processes.length) {
     return <span className="lp-Dim">{trans.__('free')}</span>;
   }
-  const idle = (gpu.use ?? 0) < 5 && !gpu.processes.some(p => p.run);
+  const idle = gpu.use !== null && gpu.use < 5 && !gpu.processes.some(p => p.run);
   return (
     <>
       {gpu.processes.map((p, i) => (
