@@ -31,19 +31,34 @@ class Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds.append(time.perf_counter() - self.start)
 
-seconds = []
+class Early(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if len(early) < few:
+            early.append([np.asarray(w) for w in self.model.get_weights()])
+
+seconds, early = [], []
+activation = "tanh" if smooth else "relu"
+pooling = keras.layers.AveragePooling2D if smooth else keras.layers.MaxPooling2D
 keras.utils.set_random_seed(1)
 model = keras.Sequential([
     keras.layers.Input((28, 28, 1)),
-    keras.layers.Conv2D(16, 3, activation="relu"),
-    keras.layers.MaxPooling2D(),
-    keras.layers.Conv2D(32, 3, activation="relu"),
+    keras.layers.Conv2D(16, 3, activation=activation),
+    pooling(2),
+    keras.layers.Conv2D(32, 3, activation=activation),
     keras.layers.Flatten(),
     keras.layers.Dense(10),
 ])
 model.compile(keras.optimizers.SGD(0.01, momentum=0.9),
               keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-model.fit(ds.batches(64, shuffle=True), epochs=epochs, verbose=0, callbacks=[Clock()])
+batches = ds.batches(64, shuffle=True)
+if reorder:  # the samples of each batch, so that the same gradients are summed in another order
+    numbers = np.random.default_rng(3)
+    def reordered(x, y):
+        places = numbers.permutation(len(y))
+        return x[places], y[places]
+    batches = batches.map(reordered, numpy=True)
+callbacks = [Clock(), *([Early()] if few else [])]
+model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
 weights = [np.asarray(w) for w in model.get_weights()]
 apart = max(float(np.abs(lepton.all_reduce(w, "max") - w).max()) for w in weights)
 """
@@ -62,6 +77,8 @@ except lepton.LeptonError:
     Path(file + ".noticed").write_text(repr(time.time()))
     raise
 """
+_FEW = 3  # steps after which rounding is all that may differ; later, a ReLU may switch by it
+_UNIT = "millionths"
 _ONE, _APART = "one process", f"{WORKERS} independent processes"
 
 
@@ -77,7 +94,7 @@ def measure(rounds: int, quick: bool) -> Result:
             ways = {_ONE: partial(train, 1), _APART: partial(train, 1, WORKERS)}
             ways |= {f"{n} replicas": partial(train, n) for n in (2, 4)}
             speeds = interleave(ways, rounds)
-            differences = {n: _difference(values, n) for n in (2, 4)}
+            differences = [figure for n in (2, 4) for figure in _differences(values, n)]
             deaths = [_death(Path(folder) / f"death-{n}") for n in range(rounds)]
         finally:
             cluster.stop(force=True)
@@ -90,10 +107,7 @@ def measure(rounds: int, quick: bool) -> Result:
         Figure("2 replicas: efficiency E = S/N", two / 2, TIMES),
         Figure("2 replicas, against the machine's own limit", two / limit, TIMES),
         Figure(f"4 replicas, against {_ONE}", ratio(speeds, "4 replicas", _ONE), TIMES),
-        *(
-            Figure(f"{n} replicas: weights against one process", apart * 1e6, "1e-6", at_most=1.0)
-            for n, apart in differences.items()
-        ),
+        *differences,
         Figure("a peer's death noticed", statistics.median(deaths) * 1000, "ms", at_most=1000),
     ]
     return Result(figures, speeds, units=dict.fromkeys(speeds, "samples/s"))
@@ -106,9 +120,9 @@ def _dataset(folder: Path, samples: int) -> lepton.Dataset:
     return lepton.import_dataset({"x": x, "y": y}, folder / "digits.zarr")
 
 
-def _run(values: dict[str, Any], replicas: int, shards: int) -> lepton.Run:
-    space = {**values, "shards": shards}
-    pull = ["seconds", "weights", "apart"]
+def _run(values: dict[str, Any], replicas: int, shards: int, **more: Any) -> lepton.Run:
+    space = {"few": 0, "smooth": False, "reorder": False, **values, "shards": shards, **more}
+    pull = ["seconds", "early", "weights", "apart"]
     run = lepton.submit(_CELL, namespace=space, replicas=replicas, pull=pull)
     assert isinstance(run, lepton.Run)
     return run
@@ -127,12 +141,37 @@ def _speed(values: dict[str, Any], samples: int, replicas: int, at_once: int = 1
     return float(sum(samples / statistics.median(_done(run).values["seconds"][1:]) for run in runs))
 
 
-def _difference(values: dict[str, Any], replicas: int) -> float:
-    """Return how far apart the weights of ranks, and of one process with their batches, are."""
-    ranks = _done(_run(values, replicas, replicas)).values
-    alone = _done(_run(values, 1, replicas)).values["weights"]
-    pairs = zip(ranks["weights"], alone, strict=True)
-    return max(float(ranks["apart"]), *(float(np.abs(a - b).max()) for a, b in pairs))
+def _differences(values: dict[str, Any], replicas: int) -> list[Figure]:
+    """Say how far apart the weights of ranks, and of one process with their batches, are.
+
+    Beside it, how far one process is from itself when it sums in another order: over many steps
+    that is all that can be asked for, since a ReLU or a maximum switches by the smallest rounding.
+    """
+    figures = []
+    for smooth in (False, True):
+        ways = [(replicas, False), (1, False), (1, True)]
+        ranks, alone, reordered = (
+            _done(_run(values, n, replicas, few=_FEW, smooth=smooth, reorder=reorder)).values
+            for n, reorder in ways
+        )
+        if ranks["apart"]:
+            raise RuntimeError(f"the weights of {replicas} ranks are {ranks['apart']} apart")
+        net = "tanh and means" if smooth else "ReLU and maxima"
+        few = _far(ranks["early"][-1], alone["early"][-1])
+        all_, floor = (_far(one["weights"], alone["weights"]) for one in (ranks, reordered))
+        title = f"{replicas} replicas, {net}: weights against one process"
+        figures += [
+            Figure(f"{title}, after {_FEW} steps", few, _UNIT, at_most=1.0),
+            Figure(f"{title}, after training", all_, _UNIT),
+            Figure(f"{title}; one process in another order of summation", floor, _UNIT),
+        ]
+    return figures
+
+
+def _far(ours: list[Any], theirs: list[Any]) -> float:
+    """Return the largest difference of two sets of weights, in millionths."""
+    pairs = zip(ours, theirs, strict=True)
+    return 1e6 * max(float(np.abs(a - b).max()) for a, b in pairs)
 
 
 def _death(file: Path) -> float:

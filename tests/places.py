@@ -1,16 +1,90 @@
-"""A Dask cluster at two places: scheduler and `cloud` here, `edge` behind a slow link."""
+"""Dask clusters at two ends of a slow link: `edge` and `cloud`, or all over TLS."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from conditions import wait_until
 from links import Link, Side
+
+_SCHEDULER = """
+import asyncio, sys
+from distributed import Scheduler, Security
+
+async def main(host, folder):
+    names = ("tls_ca_file", "tls_scheduler_cert", "tls_scheduler_key")
+    security = Security(require_encryption=True, **{n: f"{folder}/{n}.pem" for n in names})
+    async with Scheduler(
+        host=host, protocol="tls://", security=security, dashboard=False
+    ) as scheduler:
+        print(scheduler.address, flush=True)
+        await scheduler.finished()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A scheduler's address, the keys that `start_cluster` takes, and nannies' pids by worker."""
+
+    address: str
+    keys: dict[str, str]
+    nannies: dict[str, int]
+
+
+@contextmanager
+def over_tls(link: Link, folder: Path, workers: Mapping[str, Side]) -> Iterator[Secured]:
+    """Run a scheduler on the near side and a worker with a nanny on each of some sides, by name."""
+    from distributed import Security
+
+    made = Security.temporary()
+    for role in ("scheduler", "worker", "client"):
+        for part in ("cert", "key"):
+            name = f"tls_{role}_{part}"
+            (folder / f"{name}.pem").write_text(getattr(made, name))
+    (folder / "tls_ca_file.pem").write_text(made.tls_ca_file)
+    scheduler = subprocess.Popen(
+        [sys.executable, "-c", _SCHEDULER, link.near.address, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert scheduler.stdout is not None
+    address = scheduler.stdout.readline().strip()
+    keys = {"tls_ca": "tls_ca_file", "tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
+    nannies = [
+        side.popen(
+            [
+                *(sys.executable, "-m", "distributed.cli.dask_worker", address, "--nanny"),
+                *("--nworkers", "1", "--nthreads", "1", "--name", name, "--no-dashboard"),
+                *("--host", side.address, "--local-directory", str(folder / name)),
+                *("--tls-ca-file", str(folder / "tls_ca_file.pem")),
+                *("--tls-cert", str(folder / "tls_worker_cert.pem")),
+                *("--tls-key", str(folder / "tls_worker_key.pem")),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name, side in workers.items()
+    ]
+    try:
+        yield Secured(
+            address,
+            {option: str(folder / f"{name}.pem") for option, name in keys.items()},
+            {name: nanny.pid for name, nanny in zip(workers, nannies, strict=True)},
+        )
+    finally:
+        for process in (scheduler, *nannies):
+            process.terminate()
+        for process in (scheduler, *nannies):
+            process.wait()
 
 
 @contextmanager

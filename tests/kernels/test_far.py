@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -14,26 +12,11 @@ from conditions import wait_until
 from kernels.conftest import ending, execute, outputs, start_kernel
 from kernels.test_kernels import CELLS
 from links import Link, slow_link  # noqa: F401
+from places import over_tls
 
 import lepton_jlab as lepton
 
 pytestmark = [pytest.mark.integration, pytest.mark.fault]
-
-SCHEDULER = """
-import asyncio, sys
-from distributed import Scheduler, Security
-
-async def main(host, folder):
-    names = ("tls_ca_file", "tls_scheduler_cert", "tls_scheduler_key")
-    security = Security(require_encryption=True, **{n: f"{folder}/{n}.pem" for n in names})
-    async with Scheduler(
-        host=host, protocol="tls://", security=security, dashboard=False
-    ) as scheduler:
-        print(scheduler.address, flush=True)
-        await scheduler.finished()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,47 +26,11 @@ def far(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[lepton.Cluster, int]]:
     """A cluster whose scheduler is here and whose worker is there; and the pid of its nanny."""
-    from distributed import Security
-
-    folder = tmp_path_factory.mktemp("keys")
-    keys = Security.temporary()
-    for role in ("scheduler", "worker", "client"):
-        for part in ("cert", "key"):
-            name = f"tls_{role}_{part}"
-            (folder / f"{name}.pem").write_text(getattr(keys, name))
-    (folder / "tls_ca_file.pem").write_text(keys.tls_ca_file)
-    scheduler = subprocess.Popen(
-        [sys.executable, "-c", SCHEDULER, slow_link.near.address, str(folder)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert scheduler.stdout is not None
-    address = scheduler.stdout.readline().strip()
-    nanny = slow_link.far.popen(
-        [
-            *(sys.executable, "-m", "distributed.cli.dask_worker", address, "--nanny"),
-            *("--nworkers", "1", "--nthreads", "1", "--name", "far", "--no-dashboard"),
-            *("--host", slow_link.far.address, "--local-directory", str(folder)),
-            *("--tls-ca-file", str(folder / "tls_ca_file.pem")),
-            *("--tls-cert", str(folder / "tls_worker_cert.pem")),
-            *("--tls-key", str(folder / "tls_worker_key.pem")),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    cluster = lepton.start_cluster(
-        "far",
-        engine=address,
-        tls_ca=str(folder / "tls_ca_file.pem"),
-        tls_cert=str(folder / "tls_client_cert.pem"),
-        tls_key=str(folder / "tls_client_key.pem"),
-        kernel=True,
-    )
-    wait_until(lambda: cluster.info()["workers"], 60)
-    yield cluster, nanny.pid
-    cluster.stop(force=True)
-    scheduler.kill()
-    scheduler.wait()
+    with over_tls(slow_link, tmp_path_factory.mktemp("keys"), {"far": slow_link.far}) as secured:
+        cluster = lepton.start_cluster("far", engine=secured.address, **secured.keys, kernel=True)
+        wait_until(lambda: cluster.info()["workers"], 60)
+        yield cluster, secured.nannies["far"]
+        cluster.stop(force=True)
 
 
 def test_a_notebook_shows_what_it_shows_on_a_local_kernel(far, slow_link, tmp_path):  # noqa: F811
