@@ -41,8 +41,14 @@ class Secured:
 
 
 @contextmanager
-def over_tls(link: Link, folder: Path, workers: Mapping[str, Side]) -> Iterator[Secured]:
-    """Run a scheduler on the near side and a worker with a nanny on each of some sides, by name."""
+def over_tls(
+    link: Link, folder: Path, workers: Mapping[str, Side], own_disk: bool = False
+) -> Iterator[Secured]:
+    """Run a scheduler on the near side and a worker with a nanny on each of some sides, by name.
+
+    With `own_disk` those on the far side have one for temporary files, so that no socket file joins
+    them to the near side; then `folder`, which both sides see, is not among temporary files.
+    """
     from distributed import Security
 
     made = Security.temporary()
@@ -69,6 +75,7 @@ def over_tls(link: Link, folder: Path, workers: Mapping[str, Side]) -> Iterator[
                 *("--tls-cert", str(folder / "tls_worker_cert.pem")),
                 *("--tls-key", str(folder / "tls_worker_key.pem")),
             ],
+            own_disk=own_disk and side is link.far,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -81,10 +88,8 @@ def over_tls(link: Link, folder: Path, workers: Mapping[str, Side]) -> Iterator[
             {name: nanny.pid for name, nanny in zip(workers, nannies, strict=True)},
         )
     finally:
-        for process in (scheduler, *nannies):
-            process.terminate()
-        for process in (scheduler, *nannies):
-            process.wait()
+        scheduler.kill()  # the link ends the workers
+        scheduler.wait()
 
 
 @contextmanager

@@ -35,7 +35,6 @@ def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lepton.Cluster]:
         (home / ".ssh" / "known_hosts").write_text(sshd.known_hosts.read_text())
         patch.setenv("HOME", str(home))
         cluster = lepton.start_cluster(
-            *("ssh", "ssh"),
             hosts=f"127.0.0.1:{sshd.port}",
             user=sshd.user,
             key=str(sshd.key),

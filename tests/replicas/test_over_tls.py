@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +20,20 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
 
 @pytest.fixture(scope="module")
+def seen_by_both() -> Iterator[Path]:
+    """A folder that is not among temporary files."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
 def apart(
     slow_link: Link,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
+    seen_by_both: Path,
 ) -> Iterator[lepton.Cluster]:
-    """A cluster with one worker here and one there."""
+    """A cluster with one worker here and one there, which share no temporary files."""
     sides = {"near": slow_link.near, "far": slow_link.far}
-    with over_tls(slow_link, tmp_path_factory.mktemp("keys"), sides) as secured:
+    with over_tls(slow_link, seen_by_both, sides, own_disk=True) as secured:
         cluster = lepton.start_cluster("apart", engine=secured.address, **secured.keys)
         lepton.use_cluster("apart")
         wait_until(lambda: len(cluster.info()["workers"]) == 2, 60, "both workers")
@@ -31,9 +41,9 @@ def apart(
         cluster.stop(force=True)
 
 
-def test_weights_are_those_of_one_process(apart, digits):
-    cases = [("plain", "sgd", False)]
-    space = {"ds": digits, "shards": 2, "cases": cases}
+def test_weights_are_those_of_one_process(apart, digits, seen_by_both):
+    there = lepton.open_dataset(shutil.copytree(digits.path, seen_by_both / "digits.zarr"))
+    space = {"ds": there, "shards": 2, "cases": [("plain", "sgd", False)]}
     pair, alone = (
         lepton.submit(TRAIN, namespace=space, replicas=n, pull=["found"]).wait(300) for n in (2, 1)
     )
@@ -50,7 +60,7 @@ def test_weights_are_those_of_one_process(apart, digits):
         np.testing.assert_allclose(values, expected_history[name], atol=3e-6, err_msg=name)
 
 
-def test_a_killed_rank_is_noticed_and_the_run_goes_on(apart, tmp_path):
+def test_a_killed_rank_is_noticed_and_the_run_goes_on(apart, seen_by_both):
     code = """
 import os, signal
 from pathlib import Path
@@ -67,10 +77,10 @@ for step in range(20):
         noticed.write_text(str(error))
         raise
 """
-    run = lepton.submit(code, namespace={"folder": str(tmp_path)}, replicas=2, pull=["total"])
+    run = lepton.submit(code, namespace={"folder": str(seen_by_both)}, replicas=2, pull=["total"])
     assert run.wait(120).state == "done", run.error
     assert run.values["total"] == 38
-    assert "rank 1" in (tmp_path / "noticed").read_text()
+    assert (seen_by_both / "noticed").read_text() == "Rank 1 of this run has gone."
     assert run.to_dict()["attempt"] == 2
     assert "rank 1 on worker" in run.output
     assert "signal" in run.output
