@@ -65,7 +65,7 @@ class Places:
         self._host = host
         self._lines = lines
         self._held: dict[str, set[str]] = {}
-        self._sizes: dict[tuple[str, str], int | None] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
 
     @property
     def links(self) -> Links:
@@ -91,19 +91,31 @@ class Places:
             )
 
     async def work(self, code: str, spec: Mapping[str, Any]) -> Work:
-        """Find out what a submission would have to bring to each place."""
+        """Find out what a submission would have to bring to each place.
+
+        Raises
+        ------
+        UsageError
+            Its datasets cannot be read where it is to go, or at no place all of them.
+        """
         work = Work(code, spec.get("place"))
-        if self.several():
+        if len(places := self.labels()) > 1:
             paths = [records.payload_folder() / digest for digest in spec["payloads"]]
             work.payloads = await asyncio.to_thread(lambda: [_payload(path) for path in paths])
             work.data = [await self._find(path) for path in spec.get("datasets", ())]
+            if not work.readable(places if work.asked is None else [work.asked]):
+                raise UsageError(_unreadable(work))
         return work
 
     def place(self, entries: Sequence[Entry], busy: Busy) -> None:
         """Choose a place for runs that are about to wait; with one place for all, none."""
         if not self.several():
+            places = self.labels()
             for entry in entries:
-                entry.place = entry.work.asked if len(self.labels()) > 1 else None
+                chosen = entry.work.asked
+                if chosen is None and entry.work.bound:
+                    chosen = next(iter(entry.work.readable(places)), None)
+                entry.place = chosen if len(places) > 1 else None
             return
         free = self._free_at(busy())
         for entry in entries:
@@ -195,9 +207,9 @@ class Places:
         ]
         allowed = [c for c in found if c.place == work.asked] if work.asked else found
         slots = size(entry.spec)
-        large_enough = [c for c in allowed if self._slots(c.place) >= slots] or allowed or found
-        possible = [c for c in large_enough if c.obstacle is None] or large_enough
-        chosen = min(possible, key=lambda candidate: candidate.total)
+        possible = [c for c in allowed if c.obstacle is None] or allowed or found
+        large_enough = [c for c in possible if self._slots(c.place) >= slots] or possible
+        chosen = min(large_enough, key=lambda candidate: candidate.total)
         return Placed(chosen, found, work.asked, time.time())
 
     def _predict(
@@ -222,7 +234,11 @@ class Places:
         for label, line in self._lines:
             if label in known:
                 continue
-            lost = [entry for entry in line if label is None or entry.work.asked is None]
+            lost = [
+                entry
+                for entry in line  # others wait until their place is there again
+                if label is None or (entry.work.asked is None and entry.work.readable(known))
+            ]
             for entry in lost:
                 self._lines.remove(entry)
             self.place(lost, busy)
@@ -242,14 +258,31 @@ class Places:
             if there not in (None, place):
                 continue
             key = place, path
-            if key not in self._sizes:
+            if (stored := self._sizes.get(key)) is None:  # what is not there yet may come
                 call = self._host.backend.call
-                self._sizes[key] = await call(workers[0], "lepton_stored", path=path)
-            if (stored := self._sizes[key]) is not None:
-                found[place] = stored
+                stored = await call(workers[0], "lepton_stored", path=path)
+            if stored is not None:
+                found[place] = self._sizes[key] = stored
         if not found:
             return Data(path, 0, None)
         return Data(path, max(found.values()), frozenset(found))
+
+
+def _unreadable(work: Work) -> str:
+    """Say which datasets of a submission can be read where, and what to do."""
+    where = [f"{data.path} at {' and '.join(sorted(data.places or ()))}" for data in work.bound]
+    if work.asked is None:
+        return (
+            f"No place can read all datasets of this run: {', '.join(where)}. Put them where one "
+            "place can read all, or into an object store, and open them by URL."
+        )
+    far = [data for data in work.bound if work.asked not in (data.places or ())]
+    there = " or ".join(sorted(far[0].places or ()))
+    return (
+        f"--place {work.asked}: no worker there can read {far[0].path}, which is at {there}. Send "
+        f"the run there (--place {there}, or leave --place out), or put the dataset where "
+        f"{work.asked} can read it, too: an object store, opened by URL."
+    )
 
 
 def _payload(path: Path) -> Payload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -49,6 +49,15 @@ class Work:
     asked: str | None = None
     payloads: list[Payload] = field(default_factory=list)
     data: list[Data] = field(default_factory=list)
+
+    @property
+    def bound(self) -> list[Data]:
+        """The datasets that can be read at some places only."""
+        return [data for data in self.data if data.places is not None and not data.travels]
+
+    def readable(self, places: Iterable[str]) -> list[str]:
+        """Return those of `places` where all its datasets can be read."""
+        return [p for p in places if all(p in (data.places or ()) for data in self.bound)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,4 +83,4 @@ for step in range(20):
     assert (seen_by_both / "noticed").read_text() == "Rank 1 of this run has gone."
     assert run.to_dict()["attempt"] == 2
     assert "rank 1 on worker" in run.output
-    assert "signal" in run.output
+    assert "killed by SIGKILL" in run.output

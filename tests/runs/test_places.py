@@ -73,6 +73,17 @@ def test_what_is_there_already_counts_nothing(table, timings):
     assert at("cloud", anywhere, table, timings).transfer == 0
 
 
+def test_a_path_binds_a_run_to_the_places_that_can_read_it():
+    places = ["cloud", "edge", "hall"]
+    here = Data("/here.zarr", 1, frozenset({"edge", "hall"}))
+    there = Data("/there.zarr", 1, frozenset({"cloud"}))
+    url = Data("s3://b/d.zarr", 1, frozenset({"cloud"}))
+    unknown = Data("/not/written/yet.zarr", 0, None)
+    assert Work(CODE, data=[here, url, unknown]).readable(places) == ["edge", "hall"]
+    assert Work(CODE, data=[url, unknown]).readable(places) == places
+    assert Work(CODE, data=[here, there]).readable(places) == []
+
+
 def test_places_are_compared_by_what_ran_at_both(timings):
     timings.note(CODE, {}, "edge", 4.0)
     timings.note(CODE, {}, "cloud", 1.0)
@@ -182,6 +193,37 @@ def test_a_run_goes_where_it_ends_first_and_says_why(two):
     assert "prediction" in text
     assert "<table>" in why_html(again.to_dict())
     assert json.dumps(document)
+
+
+@pytest.mark.integration
+def test_a_run_goes_where_the_path_of_its_dataset_can_be_read(two, tmp_path):
+    # The edge has temporary files of its own: this path is on its disk alone.
+    path = tmp_path / "edge.zarr"
+    write = (
+        "import os, numpy as np, lepton_jlab as lepton\n"
+        f"os.makedirs({str(tmp_path)!r})\n"
+        f"lepton.import_dataset({{'x': np.arange(1000)}}, {str(path)!r})"
+    )
+    read = f"import lepton_jlab as lepton\nn = len(lepton.open_dataset({str(path)!r}))"
+    early = lepton.submit(read, cluster="two").wait(60)  # nobody knows where it will be
+    assert (early.state, str(path) in early.error["message"]) == ("failed", True), early.error
+    written = lepton.submit(write, place="edge", cluster="two").wait(60)
+    assert written.state == "done", written.error
+    assert not path.exists()
+    run = lepton.submit(read, cluster="two", pull=["n"]).wait(60)
+    assert (run.state, run.values["n"]) == ("done", 1000), run.error
+    document = run.to_dict()["placement"]
+    assert (document["label"], document["asked"]) == ("edge", "auto")
+    obstacles = {c["place"]: c["obstacle"] for c in document["candidates"]}
+    assert obstacles == {"edge": None, "cloud": f"no worker there can read {path}"}
+    assert f"no worker there can read {path}" in why_text(run.to_dict())
+    refused = rf"--place cloud: no worker there can read {path}, which is at edge\. Send the run"
+    with pytest.raises(UsageError, match=refused):
+        lepton.submit(read, place="cloud", cluster="two")
+    here = lepton.import_dataset({"x": range(10)}, tmp_path / "cloud.zarr")
+    both = f"{read} + len(lepton.open_dataset({str(here.path)!r}))"
+    with pytest.raises(UsageError, match=r"No place can read all datasets .* at edge, .* at cloud"):
+        lepton.submit(both, cluster="two")
 
 
 @pytest.mark.integration
