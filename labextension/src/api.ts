@@ -189,6 +189,9 @@ export class Api {
   resources(seconds = 3600): Promise<T.IResourceHistory> {
     return this._get(`resources${query({ seconds })}`);
   }
+  keep(): Promise<void> {
+    return this._request('POST', 'keep');
+  }
   tasks(): Promise<{ tasks: T.ITask[] }> {
     return this._get('tasks');
   }

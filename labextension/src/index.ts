@@ -5,7 +5,7 @@ import {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, IThemeManager } from '@jupyterlab/apputils';
+import { ICommandPalette, IThemeManager, Notification } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -17,6 +17,7 @@ import { Api } from './api';
 import { CATEGORY, Commands, ILepton } from './commands';
 import { requester, socketOpener } from './connection';
 import { leptonIcon } from './icon';
+import { followIdleness } from './idle';
 import { Memory } from './memory';
 import { DEFAULTS, Form, ISettings, Lab } from './model';
 import { registerNotebookCommands } from './notebook';
@@ -82,6 +83,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     void followSettings(registry, lab);
     lab.followDatasets();
     followKernels(app, lab);
+    followIdleness(stream, () => void lab.attempt(api.keep()), trans, Notification);
 
     const panel = new SidebarPanel(viewContext(lepton), memory.ready);
     app.shell.add(panel, 'left', { rank: 150, type: 'Lepton' });

@@ -215,6 +215,7 @@ def make(topic: str, hub: Hub) -> Feed:
     polled: dict[str, tuple[Callable[..., dict[str, Any]], float | None]] = {
         "clusters": (partial(clusters.list_all, patience=None), 1.0),  # nobody waits for it
         "tasks": (about.tasks, None),
+        "idle": (about.idle, 5.0),
         "models": (models.list_all, 3.0),
         "endpoints": (models.endpoints, 3.0),
     }

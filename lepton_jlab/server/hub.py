@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lepton_jlab.server.feeds import Feed
     from lepton_jlab.server.lab import Lab
 
-_TOPIC = re.compile(r"clusters|runs|resources|tasks|models|endpoints|run/r\d{1,15}")
+_TOPIC = re.compile(r"clusters|runs|resources|tasks|models|endpoints|idle|run/r\d{1,15}")
 _MOST = 64  # topics of one page
 
 
@@ -116,7 +116,11 @@ class Hub:
 
     def tasks_changed(self) -> None:
         """Tell pages of long operations; from any thread."""
-        if (feed := self._feeds.get("tasks")) is not None:
+        self.poke("tasks")
+
+    def poke(self, topic: str) -> None:
+        """Have a topic looked at now; from any thread."""
+        if (feed := self._feeds.get(topic)) is not None:
             feed.poke()
 
     def close(self) -> None:

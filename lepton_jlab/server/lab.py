@@ -13,6 +13,7 @@ from lepton_jlab.server.tasks import Tasks
 if TYPE_CHECKING:
     from lepton_jlab.resources import Sampler
     from lepton_jlab.server.hub import Hub
+    from lepton_jlab.server.idleness import Idleness
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Lab:
     tasks: Tasks
     sampler: Sampler
     hub: Hub
+    idleness: Idleness
 
     def path(self, given: str) -> Path:
         """Return where a path that a browser sent is; UsageError when it is outside of the root."""

@@ -371,6 +371,7 @@ ROUTES: tuple[Route, ...] = (
         *("GET", "resources", about.resources, "What was used in the last hour.", "History"),
         query={"seconds": {"type": "number", "minimum": 1, "maximum": 3600}},
     ),
+    Route("POST", "keep", about.keep, "Count as active: an idle server may be ended.", status=204),
     Route("GET", "tasks", about.tasks, "Long operations.", "Tasks"),
     Route("GET", "tasks/{id}", about.task, "One of them.", "Task"),
     Route("DELETE", "tasks/{id}", about.cancel, "Cancel it.", "Task"),

@@ -38,6 +38,19 @@ def resources(lab: Lab, seconds: float = 3600) -> dict[str, Any]:
     return lab.sampler.history(seconds)
 
 
+def idle(lab: Lab) -> dict[str, Any]:
+    """Return in how many seconds the idle server is ended; None when that is not near."""
+    from lepton_jlab.granted import granted
+
+    return {"ends_in": lab.idleness.ends_in(), "binder": granted().on_binder}
+
+
+def keep(lab: Lab) -> None:
+    """Be active, so that the server is not ended."""
+    lab.idleness.touch()
+    lab.hub.poke("idle")
+
+
 def tasks(lab: Lab) -> dict[str, Any]:
     """Return the long operations."""
     return {"tasks": [task.to_dict() for task in lab.tasks.all()]}
