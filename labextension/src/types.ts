@@ -451,6 +451,7 @@ export interface IResourceHistory {
 
 /** What each topic of the websocket carries. */
 export interface ITopics {
+  idle: IIdle;
   clusters: { clusters: ICluster[] };
   runs: { runs: IRunSummary[]; counts: RunCounts; full: boolean };
   resources: { history?: IResourceHistory; sample?: IResourceSample };

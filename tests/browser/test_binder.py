@@ -45,6 +45,7 @@ class Image:
         ours = ("LANG", "NODE_", "PIP_", "SSL_", "YARN_")  # how packages are reached from here
         return {
             **{name: value for name, value in os.environ.items() if name.startswith(ours)},
+            "YARN_GLOBAL_FOLDER": str(Path.home() / ".yarn/berry"),  # the cache of this machine
             "HOME": str(self.home),
             "PATH": f"{self.programs}:/usr/local/bin:/usr/bin:/bin",
             "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
@@ -82,9 +83,8 @@ def image(checkout: Path) -> Image:
 @pytest.fixture
 def share(image: Image) -> Iterator[Share]:
     """One core and 2 GiB for all that the session starts."""
-    with confined(
-        MEMORY, ("JUPYTER_RUNTIME_DIR", image.environment["JUPYTER_RUNTIME_DIR"])
-    ) as made:
+    mark = "JUPYTER_RUNTIME_DIR"
+    with confined(MEMORY, (mark, image.environment[mark])) as made:
         yield made
 
 
@@ -127,7 +127,7 @@ def test_repo2docker_takes_our_files(checkout: Path) -> None:
         'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"',
     ):
         assert step in steps
-    assert re.search(r"environment\.py-3\.11\S*\.lock", steps)
+    assert "conda environment for python=3.11" in steps
 
 
 def test_the_build_leaves_nothing_that_only_built(image: Image) -> None:
