@@ -25,6 +25,8 @@ export interface IEngineOption {
   kind: 'text' | 'number' | 'choice' | 'switch';
   choices: string[];
   required: boolean;
+}
+
 /** What the topic `idle` says: seconds until the idle server is ended, null when that is not near. */
 export interface IIdle {
   ends_in: number | null;
