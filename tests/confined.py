@@ -49,6 +49,10 @@ def confined(memory: int, mark: tuple[str, str]) -> Iterator[Share]:
         finally:
             done.set()
             thread.join()
+            for process in _marked(mark):  # a cluster outlives its server
+                with suppress(psutil.Error):
+                    process.kill()
+                    process.wait(10)
 
 
 @contextmanager
@@ -92,13 +96,18 @@ def _remove(folders: list[Path]) -> None:
             folder.rmdir()
 
 
+def _marked(mark: tuple[str, str]) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(mark[0]) == mark[1]:
+                yield process
+
+
 def _look(share: Share, mark: tuple[str, str], done: threading.Event) -> None:
     while not done.wait(1.0):
         used = 0
-        for process in psutil.process_iter():
+        for process in _marked(mark):
             with suppress(psutil.Error):
-                if process.environ().get(mark[0]) != mark[1]:
-                    continue
                 used += process.memory_full_info().pss
                 for connection in process.net_connections("inet"):
                     if connection.raddr and not connection.raddr.ip.startswith(("127.", "::1")):

@@ -138,7 +138,9 @@ def test_the_build_leaves_nothing_that_only_built(image: Image) -> None:
         capture_output=True,
         text=True,
     )
-    assert re.search(r"lepton-jlab v\S+ enabled.*OK", re.sub(r"\x1b\[\d+m", "", listed.stderr))
+    assert re.search(
+        r"lepton-jlab v\S+ enabled.*OK", re.sub(r"\x1b\[\d+m", "", listed.stdout + listed.stderr)
+    )
 
 
 def test_a_visitor_of_the_badge_runs_the_quickstart(
@@ -171,7 +173,7 @@ def test_a_visitor_of_the_badge_runs_the_quickstart(
 
     page.evaluate("async () => { await window.jupyterapp.commands.execute('runmenu:run-all'); }")
     sidebar.locator("[data-cluster] .lps-Worker").nth(1).wait_for()
-    sidebar.get_by_text("lr=", exact=False).first.wait_for()
+    sidebar.locator(".lps-Run.lps-mod-running").nth(1).wait_for()
     photograph(page, "binder-runs")
     ended = f"() => {{ const cells = ({CELLS})(); return {_OVER}; }}"
     page.wait_for_function(ended, timeout=1_500_000)
