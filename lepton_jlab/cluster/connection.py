@@ -6,18 +6,21 @@ models; `Files` is the same for either.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import select
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from lepton_jlab.cluster.elsewhere import answers, is_elsewhere, machine
 from lepton_jlab.config import runtime_folder
 from lepton_jlab.errors import ClusterError, NotFoundError, UsageError, suggestion
 
@@ -78,11 +81,20 @@ class Files:
             self.refuse_taken(name)
             os.link(temporary, self.path_of(name))
         except FileExistsError:
-            raise ClusterError(
-                f"{_article(self.noun).capitalize()} named {name!r} is being started right now."
-            ) from None
+            raise ClusterError(self._occupied(name)) from None
         finally:
             temporary.unlink()
+
+    def _occupied(self, name: str) -> str:
+        what = f"{_article(self.noun).capitalize()} named {name!r}"
+        with contextlib.suppress(OSError, ValueError):
+            info = json.loads(self.path_of(name).read_text())
+            if is_elsewhere(info):
+                return (
+                    f"{what} is that of machine {info['machine'][0]}. Choose another --name, or, "
+                    f"if it is gone, remove {self.path_of(name)}."
+                )
+        return f"{what} is being started right now."
 
     def refuse_taken(self, name: str) -> None:
         """Raise a ClusterError when a living process has that name."""
@@ -104,14 +116,19 @@ class Files:
         """Return what the file of `name` says, or None when its process is dead.
 
         What the dead left is cleared. The process is looked at, not the address: connecting to a
-        dead scheduler blocks for 30 s.
+        dead scheduler blocks for 30 s. That of another machine is judged by its address, and None
+        as well where that cannot be reached.
         """
         path = self.path_of(name)
         try:
             info: dict[str, Any] = json.loads(path.read_text())
-            if process_lives(info["pid"], info["created"]):
+            if is_elsewhere(info):
+                if (lives := answers(info)) is not False:
+                    return info if lives else None
+            elif process_lives(info["pid"], info["created"]):
                 return info
-            shutil.rmtree(info["scratch"], ignore_errors=True)
+            else:
+                shutil.rmtree(info["scratch"], ignore_errors=True)
         except FileNotFoundError:
             return None
         except (json.JSONDecodeError, KeyError, TypeError):
@@ -168,7 +185,24 @@ living, not_found = CLUSTERS.living, CLUSTERS.not_found
 
 
 def process_lives(pid: int, created: float) -> bool:
-    """Tell whether process `pid` still is the one that was created at `created` (s since epoch)."""
+    """Tell whether process `pid` still is the one that was created at `created` (s since epoch).
+
+    One of another machine lives as long as its connection file, unless its address refuses.
+    """
+    return _lives_here(pid, created) or any(
+        is_elsewhere(info) and answers(info) is not False for info in _files_of(pid, created)
+    )
+
+
+def _files_of(pid: int, created: float) -> Iterator[dict[str, Any]]:
+    for path in runtime_folder().glob("lepton-*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            info = json.loads(path.read_text())
+            if (info.get("pid"), info.get("created")) == (pid, created):
+                yield info
+
+
+def _lives_here(pid: int, created: float) -> bool:
     handle = _handles.get((pid, created))
     if handle is not None:  # 2 µs, where reading /proc anew takes 200
         poll = select.poll()
@@ -208,5 +242,5 @@ def _write_temporary(info: dict[str, Any]) -> Path:
     # mkstemp makes the file with mode 0600: there is no moment in which others can read the keys.
     handle, name = tempfile.mkstemp(dir=runtime_folder(), prefix=".lepton-")
     with os.fdopen(handle, "w") as file:
-        json.dump(info, file)
+        json.dump({"machine": machine(), **info}, file)
     return Path(name)

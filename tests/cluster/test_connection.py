@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import lepton_jlab as lepton
 from lepton_jlab.cluster import connection
+from lepton_jlab.cluster.elsewhere import machine
 from lepton_jlab.errors import ClusterError, NotFoundError, UsageError
 
 
@@ -148,3 +150,51 @@ def test_a_dead_hosts_scratch_folder_goes_with_its_file(dead, tmp_path):
     connection.living()
     assert not scratch.exists()
     assert tmp_path.exists()
+
+
+@pytest.fixture
+def address():
+    """Where something listens."""
+    with socket.create_server(("", 0)) as server:
+        yield f"tls://{socket.gethostname()}:{server.getsockname()[1]}"
+
+
+def elsewhere(dead: dict[str, object], **more: object) -> dict[str, object]:
+    """What a host writes on another machine, whose process ids mean nothing here."""
+    return {**dead, "machine": ["node7", "another-kernel"], **more}
+
+
+def test_a_host_of_another_machine_is_judged_by_its_address(dead, address):
+    connection.write("gone", elsewhere(dead, control=address))
+    assert [info["name"] for info in connection.living()] == ["gone"]
+    assert connection.process_lives(dead["pid"], dead["created"])
+
+
+def test_a_host_of_another_machine_that_cannot_be_reached_keeps_its_file(dead):
+    connection.write("gone", elsewhere(dead, control="tls://127.0.0.1:1"))
+    assert connection.living() == []
+    assert connection.names() == ["gone"]
+    assert connection.process_lives(dead["pid"], dead["created"])
+    with pytest.raises(ClusterError, match=r"that of machine node7.*--name.*remove .*gone\.json"):
+        connection.claim("gone", of(os.getpid(), "gone"))
+
+
+def test_a_host_of_another_machine_whose_address_refuses_is_cleared(dead, tmp_path):
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+    scratch = tmp_path / "scratch"  # the path of another machine, which happens to be here, too
+    scratch.mkdir()
+    control = f"tls://{socket.gethostname()}:{port}"
+    connection.write("gone", elsewhere(dead, control=control, scratch=str(scratch)))
+    assert connection.living() == []
+    assert connection.names() == []
+    assert scratch.exists()
+    assert not connection.process_lives(dead["pid"], dead["created"])
+
+
+def test_a_container_started_anew_clears_what_it_left(dead):
+    name, *boot = machine()
+    connection.write("gone", {**dead, "machine": ["another-name", *boot]})
+    connection.write("old", {**dead, "name": "old", "machine": [name, "another-kernel"]})
+    assert connection.living() == []
+    assert connection.names() == []
