@@ -42,14 +42,25 @@ class Cluster:
         return bool(self.file.get("engine") == "cuda")
 
     def info(self, timeout: float = 60.0) -> dict[str, Any]:
-        """Return name, engine, address, workers (id, host, devices, run), host_pid and more."""
+        """Return name, engine, address, workers (id, host, devices, run), host_pid and more.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds for the host to answer in; a ClusterError after that.
+        """
         answer: dict[str, Any] = self.channel.call("info", timeout=timeout)
         return answer
 
     def scale(self, workers: int | str | Sequence[int], force: bool = False) -> dict[str, Any]:
         """Change the number of workers and return `info()`.
 
-        ``"0..8"`` or ``(0, 8)``: from now on there are as many as runs wait for, within these.
+        Parameters
+        ----------
+        workers : int or str or (int, int)
+            How many. ``"0..8"`` or ``(0, 8)``: from now on as many as runs wait for, within these.
+        force : bool
+            End running runs, if that is needed.
 
         Raises
         ------
@@ -215,7 +226,7 @@ def clusters() -> list[Cluster]:
 
 
 def get_cluster(name: str | None = None) -> Cluster:
-    """Return the cluster of that name; without one the cluster in use here, or the only one.
+    """Return the cluster `name`; without a name the one in use here, or the only one.
 
     In a kernel that lives on a worker, its own cluster is in use from the beginning.
 

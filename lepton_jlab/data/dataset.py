@@ -266,7 +266,7 @@ class Dataset(Preparing):
     def to_tf(self, batch_size: int | None = None, **options: Any) -> Any:
         """Return a ``tf.data.Dataset`` of batches, or of samples when `batch_size` is None.
 
-        Takes what :meth:`batches` takes.
+        The `options` are those of `batches`.
         """
         if batch_size is not None:
             return self.batches(batch_size, **options).to_tf()

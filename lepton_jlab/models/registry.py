@@ -15,6 +15,11 @@ class Model:
     What it says is read anew each time, so it is current in every process. TensorFlow is not
     needed for that.
 
+    Parameters
+    ----------
+    name : str
+        What it was saved as.
+
     Examples
     --------
     >>> fashion = lepton.model("fashion")  # doctest: +SKIP
@@ -36,11 +41,19 @@ class Model:
         return [Version(self.name, n, folder / str(n)) for n in places.numbers(self.name)]
 
     def version(self, number: int | None = None) -> Version:
-        """Return one version, by default the promoted one; NotFoundError if there is none."""
+        """Return version `number`, by default the promoted one; NotFoundError if there is none."""
         return Version.open(self.name, number)
 
     def load(self, version: int | None = None) -> Any:
-        """Return a version as a Keras model; LeptonError if it cannot be loaded here."""
+        """Return `version`, by default the promoted one, as a Keras model.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version.
+        LeptonError
+            If it cannot be loaded here.
+        """
         return self.version(version).load()
 
     def promote(self, version: int) -> None:
@@ -146,7 +159,7 @@ def models() -> list[Model]:
 
 
 def model(name: str) -> Model:
-    """Return the model of that name.
+    """Return the model `name`.
 
     Raises
     ------

@@ -27,7 +27,7 @@ _STILL_EVERY = 15.0  # s between two pictures in the notebook's file: each makes
 
 
 def panel(view: str | None, cluster: str | None) -> Panel:
-    """Make a panel; see `lepton.panel`."""
+    """Return a panel of one `view`, or all, of one `cluster`, or all: see `lepton.panel`."""
     if view is not None and view not in VIEWS:
         raise UsageError(
             f"There is no view {view!r}.{suggestion(view, VIEWS)} Views: {', '.join(VIEWS)}."

@@ -14,7 +14,7 @@ def runs(limit: int | None = None) -> list[Run]:
 
 
 def run(key: str) -> Run | Sweep:
-    """Return the run ``"r17"``, the sweep ``"s3"``, or the newest of that name.
+    """Return the run ``"r17"``, the sweep ``"s3"``, or the newest that was named `key`.
 
     Raises
     ------

@@ -104,6 +104,12 @@ def submit(
         What a run may allocate: ``"4GiB"`` or bytes.
     keep : str, optional
         Use one persistent child per worker under this name: state stays between runs.
+    replicas : int
+        Train one model on so many workers: the cell runs on each, and Keras's `fit` averages the
+        gradients of all. See docs/replicas.md.
+    checkpoint : str or float, optional
+        How often `fit` saves what it needs to go on after a death: ``"30s"``, ``"auto"`` or
+        seconds. With `replicas`, ``"auto"`` by default.
     gpus : int, optional
         So many GPUs of one machine, all for this run.
     precision : str, optional
@@ -111,12 +117,6 @@ def submit(
     budget, energy : str or float, optional
         What all runs together may cost, in money, and in energy: ``"100Wh"`` or Wh. When it is
         spent, those that run are stopped and those that wait are cancelled.
-    replicas : int
-        Train one model on so many workers: the cell runs on each, and Keras's `fit` averages the
-        gradients of all. See docs/replicas.md.
-    checkpoint : str or float, optional
-        How often `fit` saves what it needs to go on after a death: ``"30s"``, ``"auto"`` or
-        seconds. With `replicas`, ``"auto"`` by default.
     place : str, optional
         Where its worker is: ``"edge"``, ``"cloud"`` or another label of this cluster. By default
         (``"auto"``) where its end is predicted to be soonest.

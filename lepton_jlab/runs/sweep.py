@@ -26,7 +26,10 @@ _ENDING = 0.05  # seconds between two looks at a host that is just ending
 
 
 class Sweep(Sequence[Run]):
-    """Runs that were submitted together, in order; those of a search so far, for it grows."""
+    """Runs that were submitted together, in order; those of a search so far, for it grows.
+
+    Get one by `submit` or `run`.
+    """
 
     def __init__(self, number: int, name: str | None, runs: Sequence[Run]) -> None:
         self.id = f"s{number}"
@@ -154,14 +157,14 @@ class Sweep(Sequence[Run]):
         return host_of(self.id, self._current())
 
     def cancel(self, force: bool = False) -> None:
-        """Cancel every run that has not ended; a search then chooses no more."""
+        """Cancel every run that has not ended (`force` as in `Run.cancel`); a search ends."""
         if self.searching:
             self.host().channel.call("cancel", runs=[self.id], force=force)
         else:
             cancel_all(list(self), force)
 
     def rerun(self, cluster: str | None = None) -> Sweep:
-        """Submit all its runs again, as `Run.rerun` does; a search begins anew."""
+        """Submit all its runs again, on `cluster`, as `Run.rerun` does; a search begins anew."""
         params = [run.params for run in self]
         answer = resubmit(self.id, self._number, params, sweep=True, cluster=cluster)
         return Sweep(answer["submission"], self.name, runs_of(answer["runs"]))

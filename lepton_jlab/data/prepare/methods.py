@@ -79,11 +79,17 @@ class Preparing:
         ----------
         array
             A role or a name.
+        kind
+            What they become.
         each
             By each place of the last axis, as features or colours are by default; or all together.
         missing
             Where there are values that are not finite: an error, or the mean in their place, here
             and wherever the recipe goes.
+        parallel
+            What reads the pieces, such as a cluster; by default the threads of this process.
+        progress
+            Called with (bytes done, bytes in all, what is being done).
 
         Raises
         ------
@@ -126,15 +132,21 @@ class Preparing:
         array: str = "x",
         method: Literal["bilinear", "nearest"] = "bilinear",
     ) -> Self:
-        """Change the size of images; ``"nearest"`` is for masks of class numbers."""
+        """Change the size of the images in `array` to `height` times `width` pixels.
+
+        The `method` ``"bilinear"`` averages where it shrinks; ``"nearest"`` is for class numbers.
+        """
         return self._then(array, Resize(height, width, method))
 
     def cast(self, dtype: DTypeLike, array: str = "x") -> Self:
-        """Change the dtype of an array."""
+        """Change the values of `array` to another `dtype`."""
         return self._then(array, Cast(np.dtype(dtype).name))
 
     def one_hot(self, classes: int | None = None, array: str = "y") -> Self:
-        """Turn class numbers into vectors; as many as the dataset has names for, or largest + 1."""
+        """Turn the class numbers in `array` into vectors of length `classes`.
+
+        By default these are as many as the dataset has names for, or the largest number + 1.
+        """
         _, column = self._found(array)
         if classes is None:
             classes = len(self.classes or ()) or 1 + int(np.asarray(column).max(initial=0))
@@ -156,12 +168,16 @@ class Preparing:
 
         Parameters
         ----------
+        array
+            A role or a name.
         vocabulary
             How many words are known at most, with those for padding and unknown words.
         length
             Words of a text that are kept, for the mode ``"int"``.
         mode
             Numbers in the order of the text, or which words there are, or how often.
+        parallel, progress
+            As those of `normalize`.
         """
         from functools import partial
 
@@ -185,11 +201,11 @@ class Preparing:
         return self._then(array, Tokenize(words, length if mode == "int" else 0, mode))
 
     def map(self, function: Callable[[NDArray[Any]], NDArray[Any]], array: str = "x") -> Self:
-        """Call a function on whole batches of an array, NumPy in and out; it travels as source."""
+        """Call `function` on whole batches of `array`, NumPy in and out; it travels as source."""
         return self._then(array, Map.of(function))
 
     def select(self, which: NDArray[Any] | list[int]) -> Self:
-        """Return a view of some samples, by their numbers or a mask, in ascending order."""
+        """Return a view of the samples `which`, numbers or a mask, in ascending order."""
         from lepton_jlab.data.split import Chosen
 
         dataset: Any = self
@@ -213,6 +229,15 @@ class Preparing:
         """Write the samples of this view, prepared, as a dataset of their own, and open it.
 
         The datasets inside it, such as ``test``, are not written along.
+
+        Parameters
+        ----------
+        dest
+            The folder to make.
+        force
+            Replace a dataset that is there already.
+        parallel, progress
+            As those of `normalize`.
         """
         from lepton_jlab.data.attributes import entry
         from lepton_jlab.data.deriving import derive

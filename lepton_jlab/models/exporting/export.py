@@ -89,6 +89,8 @@ def export_model(
         ``NAME-edge`` and ``NAME-savedmodel`` here.
     force : bool
         Replace what an earlier export wrote there.
+    progress : callable, optional
+        Called with what is being done, as text.
 
     Returns
     -------

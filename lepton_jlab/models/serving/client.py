@@ -132,7 +132,7 @@ class Endpoint:
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     def call(self, function: str, /, **arguments: Any) -> Any:
-        """Call a function of a serving cell; arrays go as nested lists.
+        """Call `function` of a serving cell with `arguments`; arrays go as nested lists.
 
         Raises
         ------

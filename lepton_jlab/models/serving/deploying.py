@@ -171,7 +171,7 @@ def put(plan: Plan, progress: Callable[[str], None] | None = None) -> Endpoint:
 
 
 def endpoint(name: str) -> Endpoint:
-    """Return the client of an endpoint that runs.
+    """Return the client of the endpoint `name`.
 
     Raises
     ------

@@ -10,7 +10,7 @@ _MARK = "lepton_batched"
 
 
 def batched(function: F) -> F:
-    """Have a function of a serving cell take the values of all requests that wait.
+    """Have a `function` of a serving cell take the values of all requests that wait.
 
     Each parameter is then a list (or an array, stacked) with one value a request, and so is what
     the function returns. A request gives, and gets, one of them.
