@@ -34,7 +34,8 @@ export function axisOf(key: string, label: string, values: readonly Value[]): IA
   const [low, high] = numbers.length ? [Math.min(...numbers), Math.max(...numbers)] : [0, 1];
   const kind = low > 0 && high / low >= 30 ? 'log' : 'linear';
   const distinct = [...new Set(numbers)].sort((a, b) => a - b);
-  const few = distinct.length <= FEW && distinct.length < numbers.length ? distinct : null;
+  const chosen = distinct.length < numbers.length || distinct.every(Number.isInteger);
+  const few = distinct.length <= FEW && chosen ? distinct : null;
   return { key, label, kind, low, high, names: [], few };
 }
 

@@ -36,7 +36,15 @@ export function LabelPage(props: { path: string }): JSX.Element {
   return (
     <div className="lp-Page-body">
       {labels || begun ? (
-        <Labelling path={path} how={begun ?? NOBODY} />
+        <>
+          <header className="lp-Head">
+            <h1>
+              {trans.__('Labels')}
+              <span className="lp-Head-name">{dataset.name}</span>
+            </h1>
+          </header>
+          <Labelling path={path} how={begun ?? NOBODY} />
+        </>
       ) : (
         <Begin classes={dataset.classes ?? []} onBegin={begin} />
       )}

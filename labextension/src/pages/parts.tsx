@@ -1,9 +1,10 @@
 /** What all pages are made of: sections, facts, states, sortable tables, copying. */
 import * as React from 'react';
 import { Commands } from '../commands';
+import { stateWord } from '../components/state';
 import { useLepton } from '../context';
 import { percent } from '../format';
-import type { IRun, IRunSummary } from '../types';
+import type { IRun, IRunSummary, RunState } from '../types';
 
 export function Section(props: {
   title: string;
@@ -107,18 +108,12 @@ export function StateMark(props: { state: string; pruned?: number | null }): JSX
   const { trans } = useLepton();
   const { state, pruned } = props;
   const early = (state === 'cancelled' || state === 'done') && typeof pruned === 'number';
-  const words: Record<string, string> = {
-    queued: trans.__('queued'),
-    running: trans.__('running'),
-    done: trans.__('done'),
-    failed: trans.__('failed'),
-    cancelled: trans.__('cancelled'),
-    lost: trans.__('lost')
-  };
   return (
     <span className={`lp-State lp-mod-${props.state}`}>
       <i aria-hidden="true" />
-      {early ? trans.__('pruned at step %1', pruned) : (words[state] ?? state)}
+      {early
+        ? trans.__('pruned at step %1', pruned)
+        : (stateWord(state as RunState, trans) ?? state)}
     </span>
   );
 }

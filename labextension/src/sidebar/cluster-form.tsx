@@ -1,6 +1,7 @@
 import * as React from 'react';
 import { Button } from '../components/button';
 import { SelectField, TextField } from '../components/field';
+import { Form } from '../components/form';
 import { Failure } from '../components/notice';
 import { ITrans, useLepton, useStore } from '../context';
 import { bytes } from '../format';
@@ -23,6 +24,7 @@ interface IValues {
   memory: string;
   name: string;
   idle_timeout: string;
+  place: string;
   kernel: string;
   /** What belongs to one engine alone, by engine and name. */
   options: Record<string, Record<string, string>>;
@@ -42,6 +44,7 @@ const NOTHING: IValues = {
   memory: '',
   name: '',
   idle_timeout: '',
+  place: '',
   kernel: '',
   options: {}
 };
@@ -88,15 +91,7 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
     }
   };
   return (
-    <form
-      className="lps-Form"
-      aria-label={trans.__('New cluster')}
-      onSubmit={event => {
-        event.preventDefault();
-        void start();
-      }}
-      onKeyDown={event => event.key === 'Escape' && props.onClose()}
-    >
+    <Form label={trans.__('New cluster')} onSubmit={start} onClose={props.onClose}>
       <SelectField
         label={trans.__('Runs on')}
         {...field('engine')}
@@ -161,6 +156,13 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
           {...field('name')}
         />
         <TextField label={trans.__('Stops if idle')} placeholder="1h" {...field('idle_timeout')} />
+      </div>
+      <div className="lps-Form-row">
+        <TextField
+          label={trans.__('Place')}
+          hint={trans.__('edge, cloud, any word')}
+          {...field('place')}
+        />
         <SelectField
           label={trans.__('In the launcher')}
           hint={trans.__('as a kernel')}
@@ -178,7 +180,7 @@ export function ClusterForm(props: { onClose: () => void }): JSX.Element {
           {adopts ? trans.__('Adopt') : trans.__('Start')}
         </Button>
       </div>
-    </form>
+    </Form>
   );
 }
 
@@ -221,6 +223,9 @@ export function check(
       wrong.memory = trans.__('A size, such as 4GiB.');
     }
   }
+  if (values.place && !/^[A-Za-z0-9][\w.-]{0,63}$/.test(values.place.trim())) {
+    wrong.place = trans.__('Letters, digits and . _ - only.');
+  }
   const name = values.name.trim();
   if (name && !/^[A-Za-z0-9][\w.-]*$/.test(name)) {
     wrong.name = trans.__('Letters, digits and . _ - only.');
@@ -248,6 +253,7 @@ function plan(values: IValues, options: readonly IEngineOption[]): IClusterPlan 
   const common = {
     name: text('name'),
     idle_timeout: text('idle_timeout'),
+    place: text('place'),
     kernel: values.kernel ? true : undefined
   };
   if (values.engine === ADDRESS) {

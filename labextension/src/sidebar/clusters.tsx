@@ -1,4 +1,5 @@
 import * as React from 'react';
+import { Form } from '../components/form';
 import { Button, IconButton } from '../components/button';
 import { Confirm, Failure } from '../components/notice';
 import { Empty, Section } from '../components/section';
@@ -146,14 +147,7 @@ function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
     }
   };
   return (
-    <form
-      className="lps-Scale"
-      onSubmit={event => {
-        event.preventDefault();
-        void send();
-      }}
-      onKeyDown={event => event.key === 'Escape' && onClose()}
-    >
+    <Form className="lps-Scale" onSubmit={send} onClose={onClose}>
       <label>
         {trans.__('Workers')}
         <input
@@ -181,7 +175,7 @@ function Scale(props: { cluster: ICluster; onClose: () => void }): JSX.Element {
       </Button>
       <Button onClick={onClose}>{trans.__('Cancel')}</Button>
       {request.error && <Failure message={request.error.message} />}
-    </form>
+    </Form>
   );
 }
 

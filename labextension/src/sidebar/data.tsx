@@ -1,14 +1,16 @@
 import * as React from 'react';
 import { Button, IconButton } from '../components/button';
 import { TextField } from '../components/field';
+import { Form } from '../components/form';
 import { Icon } from '../components/icon';
 import { Failure } from '../components/notice';
 import { Preview } from '../components/preview';
+import { Row } from '../components/row';
 import { Empty, Section } from '../components/section';
 import { Facts } from '../components/table';
 import { Tasks } from '../components/tasks';
 import { Commands } from '../commands';
-import { ITrans, useLepton, useMemory, useStore } from '../context';
+import { ITrans, useLepton, useStore } from '../context';
 import { bytes, count } from '../format';
 import type { IDataset, IDatasetRow } from '../types';
 import { ImportForm } from './import-form';
@@ -70,35 +72,25 @@ export function Data(): JSX.Element {
 
 const DatasetRow = React.memo(
   function DatasetRow(props: { row: IDatasetRow }): JSX.Element {
-    const { memory } = useLepton();
     const { row } = props;
-    const [open, setOpen] = useMemory(memory, `dataset:${row.path}`, false);
-    const id = React.useId();
     return (
-      <div className="lps-Row" data-dataset={row.path}>
-        <button
-          type="button"
-          className="lps-Row-head"
-          aria-expanded={open}
-          aria-controls={id}
-          onClick={() => setOpen(!open)}
-        >
-          <Icon name="chevron" className={open ? 'lps-mod-open' : ''} />
-          <span className="lps-Row-title" title={row.path}>
-            {row.name}
-          </span>
-          {row.error && (
+      <Row
+        kind="dataset"
+        name={row.path}
+        title={row.name}
+        hint={row.path}
+        marks={
+          row.error && (
             <span className="lps-State lps-mod-failed" title={row.error}>
               <Icon name="warn" />
               <span className="lps-Hidden">{row.error}</span>
             </span>
-          )}
-          <span className="lps-Row-figure">{bytes(row.stored_bytes)}</span>
-        </button>
-        <div id={id} className="lps-Row-body" hidden={!open}>
-          {open && (row.error ? <Failure message={row.error} /> : <Details path={row.path} />)}
-        </div>
-      </div>
+          )
+        }
+        figure={bytes(row.stored_bytes)}
+      >
+        {() => (row.error ? <Failure message={row.error} /> : <Details path={row.path} />)}
+      </Row>
     );
   },
   (before, after) => JSON.stringify(before.row) === JSON.stringify(after.row)
@@ -243,14 +235,7 @@ function SnapshotForm(props: { path: string; onClose: () => void }): JSX.Element
     }
   };
   return (
-    <form
-      className="lps-Form"
-      onSubmit={event => {
-        event.preventDefault();
-        void keep();
-      }}
-      onKeyDown={event => event.key === 'Escape' && props.onClose()}
-    >
+    <Form onSubmit={keep} onClose={props.onClose}>
       <TextField
         label={trans.__('Name of this version')}
         value={name}
@@ -266,6 +251,6 @@ function SnapshotForm(props: { path: string; onClose: () => void }): JSX.Element
           {trans.__('Keep')}
         </Button>
       </div>
-    </form>
+    </Form>
   );
 }

@@ -1,6 +1,7 @@
 import * as React from 'react';
 import { Button } from '../components/button';
 import { SelectField, TextField } from '../components/field';
+import { Form } from '../components/form';
 import { Failure } from '../components/notice';
 import { useLepton, useStore } from '../context';
 import { useRequest } from './request';
@@ -51,15 +52,7 @@ export function ImportForm(props: { onClose: () => void }): JSX.Element {
   };
   const sources = about?.sources ?? [];
   return (
-    <form
-      className="lps-Form"
-      aria-label={trans.__('Import data')}
-      onSubmit={event => {
-        event.preventDefault();
-        void send();
-      }}
-      onKeyDown={event => event.key === 'Escape' && props.onClose()}
-    >
+    <Form label={trans.__('Import data')} onSubmit={send} onClose={props.onClose}>
       <TextField
         label={trans.__('From')}
         value={source}
@@ -131,7 +124,7 @@ export function ImportForm(props: { onClose: () => void }): JSX.Element {
           {forcible ? trans.__('Replace') : trans.__('Import')}
         </Button>
       </div>
-    </form>
+    </Form>
   );
 }
 

@@ -1,13 +1,15 @@
 import * as React from 'react';
 import { Button, IconButton } from '../components/button';
 import { SelectField, TextField } from '../components/field';
+import { Form } from '../components/form';
 import { Icon } from '../components/icon';
 import { Confirm, Failure } from '../components/notice';
+import { Row } from '../components/row';
 import { Empty, Section } from '../components/section';
 import { Table } from '../components/table';
 import { Tasks } from '../components/tasks';
 import { Commands } from '../commands';
-import { useLepton, useMemory, useStore } from '../context';
+import { useLepton, useStore } from '../context';
 import { bytes, number, metric, when } from '../format';
 import { headline, title } from '../run';
 import type { IEndpoint, IModel, IModelVersion } from '../types';
@@ -69,33 +71,25 @@ const ModelRow = React.memo(function ModelRow(props: {
   model: IModel;
   endpoint: IEndpoint | null;
 }): JSX.Element {
-  const { trans, memory } = useLepton();
+  const { trans } = useLepton();
   const { model, endpoint } = props;
-  const [open, setOpen] = useMemory(memory, `model:${model.name}`, false);
-  const id = React.useId();
   const promoted = model.versions.find(version => version.version === model.promoted);
   return (
-    <div className="lps-Row" data-model={model.name}>
-      <button
-        type="button"
-        className="lps-Row-head"
-        aria-expanded={open}
-        aria-controls={id}
-        onClick={() => setOpen(!open)}
-      >
-        <Icon name="chevron" className={open ? 'lps-mod-open' : ''} />
-        <span className="lps-Row-title">{model.name}</span>
-        {endpoint ? (
+    <Row
+      kind="model"
+      name={model.name}
+      title={model.name}
+      marks={
+        endpoint ? (
           <span className="lps-Tag lps-mod-live">{trans.__('deployed v%1', endpoint.version)}</span>
         ) : (
           <span className="lps-Muted">{trans.__('v%1', model.promoted)}</span>
-        )}
-        <span className="lps-Row-figure">{promoted ? best(promoted) : ''}</span>
-      </button>
-      <div id={id} className="lps-Row-body" hidden={!open}>
-        {open && <Details model={model} endpoint={endpoint} />}
-      </div>
-    </div>
+        )
+      }
+      figure={promoted ? best(promoted) : ''}
+    >
+      {() => <Details model={model} endpoint={endpoint} />}
+    </Row>
   );
 });
 
@@ -295,15 +289,7 @@ function SaveForm(props: { onClose: () => void }): JSX.Element {
     );
   }
   return (
-    <form
-      className="lps-Form"
-      aria-label={trans.__('Save a model')}
-      onSubmit={event => {
-        event.preventDefault();
-        void save();
-      }}
-      onKeyDown={event => event.key === 'Escape' && props.onClose()}
-    >
+    <Form label={trans.__('Save a model')} onSubmit={save} onClose={props.onClose}>
       <SelectField
         label={trans.__('Of run')}
         value={run}
@@ -335,6 +321,6 @@ function SaveForm(props: { onClose: () => void }): JSX.Element {
           {trans.__('Save')}
         </Button>
       </div>
-    </form>
+    </Form>
   );
 }

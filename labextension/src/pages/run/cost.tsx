@@ -22,7 +22,7 @@ export function Cost(props: { run: IRun }): JSX.Element | null {
     if (parts.length > 1) {
       for (const [key, part] of parts) {
         facts.push([
-          key === 'cpu' ? trans.__('of it CPU') : trans.__('of it %1', part.name || key),
+          key === 'cpu' ? trans.__('of which CPU') : trans.__('of which %1', part.name || key),
           energy(part.energy_wh)
         ]);
       }
