@@ -19,7 +19,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 PICTURES = HERE.parent.parent / "docs" / "pictures"
-WIDTH, HEIGHT = 1280, 1000
+WIDTHS = (1280, 1600)
+HEIGHT = 1000
 GIB = 2**30
 WORK = """
 import math, time, lepton_jlab as lepton
@@ -53,12 +54,12 @@ def load(gpus: Any, tick: int) -> None:
     gpus.figure(5, "ecc_uncorrected", 2)
 
 
-def take(browser: Any, lab: Any, runs: dict[str, str], work: Any) -> None:
+def take(browser: Any, lab: Any, width: int, runs: dict[str, str], work: Any) -> None:
     """Keep what the pages and the sidebar look like, in both themes."""
     from PIL import Image
     from sidebar import Sidebar, command, theme
 
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page = browser.new_page(viewport={"width": width, "height": HEIGHT})
     page.set_default_timeout(90_000)
     page.goto(f"{lab.url}lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}")
     page.wait_for_selector("#jupyterlab-splash", state="detached")
@@ -72,7 +73,7 @@ def take(browser: Any, lab: Any, runs: dict[str, str], work: Any) -> None:
 
     def keep(name: str) -> None:
         work(4.0)
-        file = PICTURES / f"{name}.png"
+        file = PICTURES / f"{name}-{width}-{look.lower()}.png"
         page.screenshot(path=file)
         with Image.open(file) as picture:  # a third of the bytes
             small = picture.convert("RGB").quantize(dither=Image.Dither.NONE)
@@ -80,7 +81,7 @@ def take(browser: Any, lab: Any, runs: dict[str, str], work: Any) -> None:
 
     for look in ("Light", "Dark"):
         theme(page, look)
-        keep(f"gpus-sidebar-{look.lower()}")
+        keep("gpus-sidebar")
     command(page, "application:toggle-left-area")
     pages = {
         "gpus": ("lepton:open-resources", {}),
@@ -92,7 +93,7 @@ def take(browser: Any, lab: Any, runs: dict[str, str], work: Any) -> None:
         for name, (opening, arguments) in pages.items():
             command(page, opening, arguments)
             page.locator(".jp-MainAreaWidget:not(.lm-mod-hidden) .lp-Block").first.wait_for()
-            keep(f"{name}-{look.lower()}")
+            keep(name)
     page.close()
 
 
@@ -151,7 +152,8 @@ def main() -> None:
             runs = {"run": sweep[1].id, "sweep": sweep.id}
             with sync_playwright() as play:
                 browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                take(browser, lab, runs, work)
+                for width in WIDTHS:
+                    take(browser, lab, width, runs, work)
         finally:
             kernel.shutdown_kernel(now=True)
             other.kill()

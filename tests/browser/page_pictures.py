@@ -54,6 +54,8 @@ def make(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     np.savez(folder / "blobs.npz", x=images[..., None], y=labels)
     lepton.import_dataset(str(folder / "blobs.npz"), str(folder / "blobs.zarr"))
     snapshot(folder / "blobs.zarr", "first")
+    np.savez(folder / "unseen.npz", x=images[..., None])
+    lepton.import_dataset(str(folder / "unseen.npz"), str(folder / "unseen.zarr"))
     trials = lepton.submit(TRIAL, name="trials", sweep=SWEEP, pull=["model"]).wait(120)
     broken = lepton.submit(BROKEN, name="broken").wait(60)
     for units in (8, 64):
@@ -82,7 +84,18 @@ def make(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
         "resources": ("lepton:open-resources", {}),
         "dataset": ("lepton:open-dataset", {"path": "blobs.zarr"}),
         "model": ("lepton:open-model", {"name": "blobs"}),
+        "label": ("lepton:open-labelling", {"path": "unseen.zarr"}),
     }
+
+
+def label(view: Any) -> None:
+    """Begin to label, where that was not done yet."""
+    begin = view.locator(".lp-Begin")
+    begin.or_(view.locator(".lepton-label .line")).first.wait_for()
+    if begin.count():
+        begin.locator("input").first.fill("left, middle, right")
+        begin.get_by_role("button").click()
+    view.locator(".lepton-label .line", has_text="Sample").wait_for()
 
 
 def take(browser: Any, lab: Any, pages: dict[str, tuple[str, dict[str, Any]]]) -> None:
@@ -102,8 +115,11 @@ def take(browser: Any, lab: Any, pages: dict[str, tuple[str, dict[str, Any]]]) -
             for name, (opening, arguments) in pages.items():
                 command(page, opening, arguments)
                 view = page.locator(".jp-MainAreaWidget:not(.lm-mod-hidden) .lp-Page")
-                view.locator(".lp-Block").first.wait_for()
-                view.locator(".lp-Empty", has_text="…").first.wait_for(state="detached")
+                if name == "label":
+                    label(view)
+                else:
+                    view.locator(".lp-Block").first.wait_for()
+                    view.locator(".lp-Empty", has_text="…").first.wait_for(state="detached")
                 if name == "model":
                     view.get_by_role("button", name="Predict").click()
                     view.get_by_text("answered in").wait_for()

@@ -57,6 +57,8 @@ def take(browser: Any, lab: Any, views: dict[str, tuple[str, ...]]) -> None:
                 part = heading.get_attribute("aria-controls").removeprefix("lp-section-")
                 if (heading.get_attribute("aria-expanded") == "true") != (part in sections):
                     heading.click()
+            if name == "cluster-form":
+                ask(side)
             for head in side.section("data").locator(".lps-Row-head[aria-expanded=false]").all():
                 head.click()
             for look in ("Light", "Dark"):
@@ -69,6 +71,15 @@ def take(browser: Any, lab: Any, views: dict[str, tuple[str, ...]]) -> None:
                     small = picture.convert("RGB").quantize(dither=Image.Dither.NONE)
                 small.save(file, optimize=True)
         page.close()
+
+
+def ask(side: Any) -> None:
+    """Fill the form of a new cluster with what one elsewhere needs, all of it folded out."""
+    side.node.get_by_role("button", name="New cluster", exact=True).first.click()
+    form = side.node.get_by_role("form", name="New cluster")
+    form.get_by_label("Runs on").select_option("ssh")
+    form.get_by_label("Hosts").fill("node1,me@node2")
+    form.get_by_text("more options").click()
 
 
 def main() -> None:
@@ -100,6 +111,7 @@ def main() -> None:
                 lepton.start_cluster(workers=2, threads=1)
                 make(lab.root)
                 views = {"sidebar": everything, "data": ("data",), "use": ("resources",)}
+                views["cluster-form"] = ("clusters",)
                 take(browser, lab, views)
         finally:
             for cluster in lepton.clusters():

@@ -69,6 +69,19 @@ def form(title: str, button: str) -> Callable[[Any, Lived], str]:
     return show
 
 
+def elsewhere(page: Any, lived: Lived) -> str:
+    """The form of a cluster with the options of an engine, all folded out, and one fault."""
+    side = Sidebar(page)
+    sheet = side.node.get_by_role("form", name="New cluster")
+    if not sheet.count():
+        form("New cluster", "New cluster")(page, lived)
+    sheet.get_by_label("Runs on").select_option("ssh")
+    sheet.get_by_text("more options").click()
+    sheet.get_by_role("button", name="Start").click()
+    sheet.get_by_text("This is needed.").wait_for()
+    return "#lepton-sidebar .lps-Form"
+
+
 def opened(shown: str, ready: str, **arguments: str) -> Callable[[Any, Lived], str]:
     """Open a page by a command; values of `arguments` may name something of `Lived`."""
 
@@ -155,6 +168,7 @@ VIEWS: dict[str, Callable[[Any, Lived], str]] = {
     "section models": section("models"),
     "section resources": section("resources"),
     "form cluster": form("New cluster", "New cluster"),
+    "form cluster, elsewhere": elsewhere,
     "form import": form("Import data", "Import data"),
     "form model": form("Save a model", "Save a model"),
     "a refusal": refused,
