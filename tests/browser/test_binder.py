@@ -171,7 +171,7 @@ def test_a_visitor_of_the_badge_runs_the_quickstart(
     sidebar.get_by_text("1 core and 2 GiB are granted here").wait_for()
     photograph(page, "binder-opened")
 
-    page.evaluate("async () => { await window.jupyterapp.commands.execute('runmenu:run-all'); }")
+    page.evaluate("() => { void window.jupyterapp.commands.execute('runmenu:run-all'); }")
     sidebar.locator("[data-cluster] .lps-Worker").nth(1).wait_for()
     sidebar.locator(".lps-Run.lps-mod-running").nth(1).wait_for()
     photograph(page, "binder-runs")
