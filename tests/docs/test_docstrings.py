@@ -45,7 +45,7 @@ def test_all_public_names_are_on_the_page() -> None:
     assert "automodule:: lepton_jlab.errors" in PAGE
 
 
-@pytest.mark.parametrize("name", public())
+@pytest.mark.parametrize("name", list(public()))
 def test_a_docstring_agrees_with_its_signature(name: str) -> None:
     found = validate(name)
     for code, message in found["errors"]:
