@@ -22,7 +22,13 @@ from confined import Share, confined
 
 import lepton_jlab
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(2400)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.timeout(2400),
+    # An image takes minutes and has only been built by hand so far.
+    pytest.mark.skipif("LEPTON_BINDER" not in os.environ, reason="LEPTON_BINDER=1 builds an image"),
+]
 
 ROOT = Path(lepton_jlab.__file__).parent.parent
 MEMORY = 2 << 30
