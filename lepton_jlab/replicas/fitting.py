@@ -331,7 +331,9 @@ def _callback(keras: Any) -> Any:
             elif many and self.model.stop_training:  # all stop after the same step
                 self.model.stop_training, FLAGS.stop = False, True
             if FLAGS.agreed["save"] if many else FLAGS.save or self._session.due():
-                if hasattr(self._x, "state_dict"):
+                # After its last step an epoch is over for its data, and not yet for Keras: then
+                # `on_epoch_end` saves. Going on from here would train an epoch more.
+                if hasattr(self._x, "state_dict") and self._x.state_dict()["batch"]:
                     self._save(self._epoch, done=False)
             elif many and group().rank == 0 and self._session.due():
                 FLAGS.save = True
@@ -345,7 +347,8 @@ def _callback(keras: Any) -> Any:
                 if np.ndim(value) == 0:
                     self._history.setdefault(name, []).append(float(value))
             self._done_epochs.append(epoch)
-            asked = [float(self.model.stop_training), float(FLAGS.save or self._session.due())]
+            save = FLAGS.save or FLAGS.agreed["save"] or self._session.due()
+            asked = [float(self.model.stop_training), float(save)]
             (agreed,) = group().reduced([np.array(asked)], "max", "the end of an epoch")
             self.model.stop_training = bool(agreed[0])
             if agreed[1]:
