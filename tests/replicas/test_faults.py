@@ -44,10 +44,10 @@ loss = model.evaluate(ds.batches(50), verbose=0)[0]
 """
 
 
-def start(digits: lepton.Dataset, folder: Path, gates: list[int]) -> Run:
+def start(digits: lepton.Dataset, folder: Path, gates: list[int], checkpoint: float = 0.001) -> Run:
     values = {"ds": digits, "folder": str(folder), "gates": gates}
     pull = ["history", "loss"]
-    return lepton.submit(TRAIN, namespace=values, replicas=2, checkpoint=0.001, pull=pull)
+    return lepton.submit(TRAIN, namespace=values, replicas=2, checkpoint=checkpoint, pull=pull)
 
 
 def pid_at(folder: Path, gate: int, rank: int) -> int:
@@ -99,6 +99,22 @@ def test_deaths_leave_no_trace_in_the_model(trio, digits, tmp_path, undisturbed)
     assert list(run.history.index) == list(undisturbed.history.index)
     with pytest.raises(RunError, match="is done"):
         run.resume()
+
+
+def test_a_checkpoint_after_the_last_step_of_an_epoch_trains_none_again(
+    trio, digits, tmp_path, undisturbed
+):
+    steps = [len(digits.batches(size, rank=0, world=2)) for size in (32, 16)]
+    gate = sum(steps) - 1
+    run = start(digits, tmp_path, [gate], checkpoint=3600)
+    pids = [pid_at(tmp_path, gate, rank) for rank in (0, 1)]
+    os.kill(pids[1], signal.SIGTERM)  # it makes a checkpoint after the next step, and goes
+    (tmp_path / f"go-{gate}").touch()
+    wait_gone(pids)
+    run.wait(200)
+    assert run.state == "done", run.error
+    assert run.to_dict()["attempt"] == 2
+    check(run, undisturbed.values["history"], 1e-5)
 
 
 def test_after_the_hosts_death_another_cluster_goes_on(trio, digits, tmp_path, undisturbed):
