@@ -38,6 +38,7 @@ class Lab:
     token: str
     port: int = 0
     url: str = ""
+    options: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -46,6 +47,10 @@ class Lab:
 
     def start(self) -> None:
         """Run ``jupyter lab`` on a free port, or on that of the last time."""
+        self.root.mkdir(exist_ok=True)
+        news = self.home / "settings/@jupyterlab/apputils-extension"
+        news.mkdir(parents=True, exist_ok=True)
+        (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
         bin_folder = Path(sys.executable).parent  # else the kernel starts with another Python
         environment = {
             **os.environ,
@@ -65,6 +70,7 @@ class Lab:
                     "--LabApp.extension_manager=readonly",
                     "--LabApp.news_url=None",
                     "--JupyterNotebookApp.expose_app_in_browser=True",
+                    *self.options,
                 ],
                 env=environment,
                 stdout=log,
@@ -86,10 +92,6 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run a JupyterLab with the extension."""
     lab = Lab(tmp_path_factory.mktemp("lab"), secrets.token_hex(16))
-    lab.root.mkdir()
-    news = lab.home / "settings/@jupyterlab/apputils-extension"
-    news.mkdir(parents=True)
-    (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     lab.start()
     yield lab
     lab.stop()
@@ -111,6 +113,12 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, lab: Lab) -> Iterator[Any]:
     """Open a fresh JupyterLab page."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield open_page(context, lab)
+    context.close()
+
+
+def open_page(context: Any, lab: Lab) -> Any:
+    """Open JupyterLab in a workspace of its own."""
     opened = context.new_page()
     opened.set_default_timeout(90_000)  # ms; the machine may be busy with other things
     opened.faults = []  # what went wrong in its scripts
@@ -120,8 +128,7 @@ def page(browser: Any, lab: Lab) -> Iterator[Any]:
     opened.wait_for_selector("#jupyterlab-splash", state="detached")
     opened.wait_for_function("window.jupyterapp !== undefined")
     opened.evaluate("async () => { await window.jupyterapp.restored; }")
-    yield opened
-    context.close()
+    return opened
 
 
 @pytest.fixture(scope="module")

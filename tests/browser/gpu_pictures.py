@@ -118,10 +118,6 @@ def main() -> None:
         load(gpus, 0)
         os.environ |= gpus.environment
         lab = Lab(home, secrets.token_hex(16))
-        lab.root.mkdir()
-        news = home / "settings/@jupyterlab/apputils-extension"
-        news.mkdir(parents=True)
-        (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
         lab.start()
         cluster = lepton.start_cluster(workers=3, threads=1)
         (home / "runtime").mkdir(exist_ok=True)

@@ -147,10 +147,6 @@ def main() -> None:
         from lepton_jlab.models.serving import stop
 
         lab = Lab(home, secrets.token_hex(16))
-        lab.root.mkdir()
-        news = home / "settings/@jupyterlab/apputils-extension"
-        news.mkdir(parents=True)
-        (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
         lab.start()
         cluster = lepton.start_cluster(workers=2, threads=1)
         PICTURES.mkdir(exist_ok=True)

@@ -97,10 +97,6 @@ def main() -> None:
         import lepton_jlab as lepton
 
         lab = Lab(home, secrets.token_hex(16))
-        lab.root.mkdir()
-        news = home / "settings/@jupyterlab/apputils-extension"
-        news.mkdir(parents=True)
-        (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
         lab.start()
         PICTURES.mkdir(exist_ok=True)
         everything = ("clusters", "runs", "data", "models", "resources")
