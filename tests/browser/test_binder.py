@@ -9,6 +9,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,8 +82,10 @@ def image(checkout: Path) -> Image:
     image = Image(checkout, folder / "home", folder / "environment/bin")
     image.home.mkdir()
     script = checkout / "binder/postBuild"
+    begin = time.monotonic()
     done = subprocess.run([script], cwd=checkout, env=image.environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
+    print(f"built in {time.monotonic() - begin:.0f} s")
     return image
 
 
@@ -95,8 +98,9 @@ def share(image: Image) -> Iterator[Share]:
 
 
 @pytest.fixture
-def session(image: Image, share: Share) -> Iterator[tuple[str, str]]:
-    """Start the server as BinderHub does; gives its address and its token."""
+def session(image: Image, share: Share) -> Iterator[tuple[str, str, float]]:
+    """Start the server as BinderHub does; gives its address, its token, and when it began."""
+    begin = time.monotonic()
     token = secrets.token_hex(16)
     limits = {"MEM_LIMIT": str(MEMORY), "CPU_LIMIT": "1.0"}
     binder = {"BINDER_LAUNCH_HOST": "https://mybinder.org/", "JUPYTER_TOKEN": token}
@@ -115,7 +119,8 @@ def session(image: Image, share: Share) -> Iterator[tuple[str, str]]:
         )
     info = image.home / f"runtime/jpserver-{server.pid}.json"
     try:
-        yield json.loads(wait_until(lambda: info.exists() and info.read_text(), 120))["url"], token
+        started = json.loads(wait_until(lambda: info.exists() and info.read_text(), 120))
+        yield started["url"], token, begin
     finally:
         server.terminate()
         server.wait(60)
@@ -150,9 +155,9 @@ def test_the_build_leaves_nothing_that_only_built(image: Image) -> None:
 
 
 def test_a_visitor_of_the_badge_runs_the_quickstart(
-    image: Image, share: Share, session: tuple[str, str], browser: Any
+    image: Image, share: Share, session: tuple[str, str, float], browser: Any
 ) -> None:
-    url, token = session
+    url, token, begin = session
     (path,) = set(re.findall(r"mybinder\.org/\S+?\?urlpath=([^)\s]+)", _read("README.md")))
     assert path in _read("docs/binder.md")
     context = browser.new_context(viewport={"width": 1440, "height": 900})
@@ -176,6 +181,7 @@ def test_a_visitor_of_the_badge_runs_the_quickstart(
     sidebar = page.locator("#lepton-sidebar")
     sidebar.get_by_text("1 core and 2 GiB are granted here").wait_for()
     photograph(page, "binder-opened")
+    opened = time.monotonic()
 
     page.evaluate("() => { void window.jupyterapp.commands.execute('runmenu:run-all'); }")
     sidebar.locator("[data-cluster] .lps-Worker").nth(1).wait_for()
@@ -183,6 +189,7 @@ def test_a_visitor_of_the_badge_runs_the_quickstart(
     photograph(page, "binder-runs")
     ended = f"() => {{ const cells = ({CELLS})(); return {_OVER}; }}"
     page.wait_for_function(ended, timeout=1_500_000)
+    done = time.monotonic()
     photograph(page, "binder-ended")
 
     cells = page.evaluate(CELLS)
@@ -194,6 +201,7 @@ def test_a_visitor_of_the_badge_runs_the_quickstart(
     assert any("Best: " in str(cell.get("outputs")) for cell in saved.cells)
     assert faults == []
     context.close()
+    print(f"page {opened - begin:.0f} s, quickstart {done - opened:.0f} s")
     print(f"peak {share.peak / 2**20:.0f} MiB, afar {sorted(share.afar)}")
     assert share.peak < MEMORY
     assert not share.killed()
