@@ -150,7 +150,7 @@ def _summary(row: dict[str, Any]) -> dict[str, Any]:
         "sweep": f"s{row['submission']}" if row["sweep"] else None,
         "values": list(row["value_files"]),
         **{key: row[key] for key in _SAME},
-        "replicas": row["replicas"] or [],
+        "replicas": records.ranks_of(row),
         "trial": records.trial_of(row),
         "pruned": records.pruned_at(row),
         "spark": spark.get("values", []),

@@ -47,6 +47,7 @@ FROM runs r JOIN submissions s ON s.id = r.submission
 _JSON = {"params", "metrics", "progress", "value_files", "phases", "error", "devices", "streams"}
 _JSON |= {"environment", "options", "brought", "spark", "cost", "estimate", "placement"}
 _JSON |= {"replicas", "checkpoint", "trial"}
+_ACTIVE = ("starting", "running", "waiting")
 _LATER = (  # columns that came after the first version, and their tables
     ("runs", "streams", "TEXT NOT NULL DEFAULT '[]'"),
     ("runs", "spark", "TEXT"),
@@ -151,6 +152,16 @@ def pruned_at(record: Mapping[str, Any]) -> int | None:
     """Return the step at which a search ended a run early; None for one that was let be."""
     pruned = (record["trial"] or {}).get("pruned")
     return None if pruned is None else int(pruned)
+
+
+def ranks_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return where the replicas of a run are; those of a dead host could not tell their end."""
+    ranks: list[dict[str, Any]] = record["replicas"] or []
+    if record["state"] != "lost":
+        return ranks
+    return [
+        {**rank, "state": "lost" if rank["state"] in _ACTIVE else rank["state"]} for rank in ranks
+    ]
 
 
 def trials_of(number: int) -> int:

@@ -15,7 +15,7 @@ from lepton_jlab.runs import history, records, transcript
 from lepton_jlab.runs import values as value_files
 from lepton_jlab.runs.history import HistoryReader
 from lepton_jlab.runs.literals import restored
-from lepton_jlab.runs.records import pruned_at, trial_of
+from lepton_jlab.runs.records import pruned_at, ranks_of, trial_of
 from lepton_jlab.runs.rerun import resubmit
 from lepton_jlab.runs.resuming import check_resumable
 from lepton_jlab.runs.transcript import Message
@@ -209,7 +209,7 @@ class Run:
             "devices": record["devices"],
             "cost": record["cost"],
             "estimate": record["estimate"],
-            "replicas": record["replicas"] or [],
+            "replicas": ranks_of(record),
             "checkpoint": record["checkpoint"],
             "submitted": record["submitted"],
             "started": record["started"],

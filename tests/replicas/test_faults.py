@@ -124,6 +124,7 @@ def test_after_the_hosts_death_another_cluster_goes_on(trio, digits, tmp_path, u
     wait_gone(pids)
     (tmp_path / "go-33").touch()
     wait_until(lambda: lost.state == "lost", about="the host's death known")
+    assert [rank["state"] for rank in lost.to_dict()["replicas"]] == ["lost", "lost"]
     lepton.use_cluster(lepton.start_cluster("trio", workers=1, idle_timeout="10 min").name)
     again = lost.resume().wait(200)
     assert again.state == "done", again.error
