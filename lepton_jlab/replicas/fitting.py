@@ -71,6 +71,7 @@ def _fitting(fit: Callable[..., Any], keras: Any, session: Session, callback: An
         if group().rank > 0 and given.get("verbose", "auto") == "auto":
             given["verbose"] = 0
         if many or session.saves:
+            _pace(given)
             _build(model, given.get("x"))
         others = _kept_callbacks(given.get("callbacks"), keras)
         own = callback(session, given, others)
@@ -150,6 +151,14 @@ def _share_data(given: dict[str, Any], session: Session) -> None:
                 given["x"] = given["x"].take(least)
             else:
                 given["steps_per_epoch"] = least
+
+
+def _pace(given: dict[str, Any]) -> None:
+    """Make `steps_per_epoch` the length of the data's epochs: a position in one is in the other."""
+    from lepton_jlab.data.stream.batches import Batches
+
+    if isinstance(given.get("x"), Batches) and given.get("steps_per_epoch"):
+        given["x"] = given["x"].paced(given.pop("steps_per_epoch"))
 
 
 def _steps(given: dict[str, Any]) -> int:

@@ -16,7 +16,16 @@ from lepton_jlab.data.stream.advice import report_of
 from lepton_jlab.data.stream.ahead import ahead
 from lepton_jlab.data.stream.ranks import Share
 from lepton_jlab.data.stream.report import Clock, Meter
-from lepton_jlab.data.stream.steps import Joined, Mapped, Mixed, Repeated, Stream, Taken, close
+from lepton_jlab.data.stream.steps import (
+    Joined,
+    Mapped,
+    Mixed,
+    Paced,
+    Repeated,
+    Stream,
+    Taken,
+    close,
+)
 from lepton_jlab.data.stream.stored import Stored
 from lepton_jlab.data.stream.structure import each, leaves, samples
 from lepton_jlab.errors import MissingDependencyError, UsageError
@@ -171,6 +180,10 @@ class Batches:
         """Return `times` epochs as one, each in its own order; without end when None."""
         return self._with(Repeated(self.stream, times))
 
+    def paced(self, count: int) -> Batches:
+        """Return the same batches in epochs of `count`, each going on where the last one ended."""
+        return self._with(Paced(self.stream, count))
+
     @staticmethod
     def _prepared(values: Any) -> Any:
         return values
@@ -282,7 +295,7 @@ def stored_of(stream: Stream) -> list[Stored]:
         return [stream]
     if isinstance(stream, (Mixed, Joined)):
         return [stored for one in stream.streams for stored in stored_of(one)]
-    assert isinstance(stream, (Mapped, Taken, Repeated))
+    assert isinstance(stream, (Mapped, Taken, Repeated, Paced))
     return stored_of(stream.stream)
 
 
@@ -306,7 +319,7 @@ def _dealt(stream: Stream, share: Share) -> Stream:
         return _dealt(stream.streams[0], share)
     if isinstance(stream, Mixed):
         return replace(stream, streams=[_dealt(one, share) for one in stream.streams])
-    assert isinstance(stream, (Mapped, Taken, Repeated))
+    assert isinstance(stream, (Mapped, Taken, Repeated, Paced))
     return replace(stream, stream=_dealt(stream.stream, share))
 
 
@@ -327,6 +340,8 @@ def identity(stream: Stream) -> dict[str, Any]:
         return {"joined": [identity(one) for one in stream.streams]}
     if isinstance(stream, Taken):
         return {"take": stream.most, "of": identity(stream.stream)}
+    if isinstance(stream, Paced):
+        return {"pace": stream.count, "of": identity(stream.stream)}
     if isinstance(stream, Repeated):
         return {"repeat": stream.times, "of": identity(stream.stream)}
     assert isinstance(stream, Mapped)

@@ -184,6 +184,37 @@ class Repeated:
 
 
 @dataclass(frozen=True, eq=False)
+class Paced:
+    """A stream in epochs of another length, each of which goes on where the last one ended."""
+
+    stream: Stream
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UsageError(f"paced({self.count}): it must be 1 batch or more.")
+
+    @cached_property
+    def _endless(self) -> Stream:
+        return self.stream if self.stream.count is None else Repeated(self.stream, None)
+
+    @property
+    def batch_size(self) -> int:
+        return self.stream.batch_size
+
+    def sizes(self, epoch: int) -> Iterator[int]:
+        first = epoch * self.count
+        return itertools.islice(self._endless.sizes(0), first, first + self.count)
+
+    def draw(self, epoch: int, skip: int, meter: Meter) -> Iterator[Any]:
+        batches = self._endless.draw(0, epoch * self.count + skip, meter)
+        try:
+            yield from itertools.islice(batches, self.count - skip)
+        finally:
+            close(batches)
+
+
+@dataclass(frozen=True, eq=False)
 class Mixed:
     """Batches in which each of several streams has its share; it ends with the first of them."""
 

@@ -152,9 +152,30 @@ def test_an_endless_repeat_goes_through_all_epochs(batches: Batches) -> None:
     assert len(endless.take(7)) == len(numbers(endless.take(7))) == 7
 
 
+# ---- paced
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_paced_makes_epochs_that_go_on_in_one_another(batches: Batches, repeat: bool) -> None:
+    whole = [number for _ in range(4) for number in numbers(batches)]
+    batches.epoch = 0
+    paced = (batches.repeat() if repeat else batches).paced(7)
+    assert len(paced) == 7
+    assert numbers(paced) + numbers(paced) == whole[:14]
+    wait_for_no_threads()
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_paced_by_no_batch_is_refused(batches: Batches, count: int) -> None:
+    with pytest.raises(UsageError, match=rf"paced\({count}\)"):
+        batches.paced(count)
+
+
 # ---- where it is
 
 MADE = {
+    "paced": lambda b: b.paced(7),
+    "paced mapped": lambda b: b.map(double).repeat().paced(3),
     "plain": lambda b: b,
     "mapped": lambda b: b.map(double),
     "taken": lambda b: b.take(4),
