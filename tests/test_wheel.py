@@ -68,17 +68,23 @@ def test_sdist_and_wheel_carry_the_front_end_once(sdist: Path, wheel: Path) -> N
     assert any(name.endswith("schemas/lepton-jlab/plugin.json") for name in installed)
 
 
-def test_an_installed_wheel_is_found_by_jupyter(wheel: Path, tmp_path: Path) -> None:
-    home = tmp_path / "fresh"
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into an environment of its own."""
+    home = tmp_path_factory.mktemp("installed") / "fresh"
     venv.create(home, with_pip=False)
-    python = str(home / "bin/python")
     site = next((home / "lib").glob("python*/site-packages"))
     # What it depends on is taken from here; a path alone does not bring the editable Lepton along.
     (site / "shared.pth").write_text(
         f"{next(p for p in sys.path if p.endswith('site-packages'))}\n"
     )
-    pip = (sys.executable, "-m", "pip", "--python", python)
+    pip = (sys.executable, "-m", "pip", "--python", str(home / "bin/python"))
     _run(*pip, "install", "--no-deps", "--no-index", str(wheel), path="/none")
+    return home
+
+
+def test_an_installed_wheel_is_found_by_jupyter(installed: Path) -> None:
+    home, python = installed, str(installed / "bin/python")
     front = _run(python, "-c", "from jupyterlab.labextensions import main; main()", "list")
     lines = front.partition(f"{home}/share/jupyter/labextensions")[2].splitlines()
     (line,) = [line for line in lines[:3] if "lepton-jlab" in line]
@@ -87,6 +93,17 @@ def test_an_installed_wheel_is_found_by_jupyter(wheel: Path, tmp_path: Path) -> 
     server = _run(python, "-m", "jupyter_server", "extension", "list")
     assert "lepton_jlab enabled" in server
     assert f"lepton_jlab {lepton_jlab.__version__} OK" in " ".join(server.split())
+
+
+def test_an_installed_wheel_runs_a_cell(installed: Path, light: None, tmp_path: Path) -> None:
+    cell = tmp_path / "cell.py"
+    cell.write_text("import sys, lepton_jlab\nassert lepton_jlab.__file__.startswith(sys.prefix)\n")
+    lepton = str(installed / "bin/jupyter-lepton")
+    _run(lepton, "cluster", "start", "--workers", "1", cwd=tmp_path)
+    try:
+        _run(lepton, "run", str(cell), "--wait", cwd=tmp_path)  # a run that fails has its status
+    finally:
+        _run(lepton, "cluster", "stop", "--force", cwd=tmp_path)
 
 
 def _run(*command: str, cwd: Path | None = None, path: str | None = None) -> str:
