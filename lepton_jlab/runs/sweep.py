@@ -247,16 +247,25 @@ def best_of(runs: Iterable[Run], metric: str | None, mode: Mode | None = None) -
     runs = list(runs)
     metric = metric or leading(name for run in runs for name in run.metrics)
     if metric is None:
-        raise RunError("No run has logged a metric yet.")
+        raise RunError(f"No run has logged a metric yet.{_failures(runs)}")
     scored = [(run.metrics[metric], run) for run in runs if metric in run.metrics]
     scored = [(value, run) for value, run in scored if value == value]  # NaN is never best
     if not scored:
         known = sorted({name for run in runs for name in run.metrics})
         raise RunError(
             f"No run has logged {metric!r}.{suggestion(metric, known)} "
-            f"Logged: {', '.join(known) or 'nothing yet'}."
+            f"Logged: {', '.join(known) or 'nothing yet'}.{_failures(runs)}"
         )
     if mode not in (None, "min", "max"):
         raise UsageError(f"mode is {mode!r}; it is 'min' or 'max'.")
     choose = min if (mode or better(metric)) == "min" else max
     return choose(scored, key=lambda pair: pair[0])[1]
+
+
+def _failures(runs: list[Run]) -> str:
+    """Return a sentence about the first of `runs` that failed, if any did."""
+    failed = [run for run in runs if run.state == "failed"]
+    if not failed:
+        return ""
+    reason = (failed[0].error or {}).get("message", "")
+    return f" {len(failed)} of {len(runs)} failed; {failed[0].id}: {reason}"

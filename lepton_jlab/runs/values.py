@@ -58,7 +58,10 @@ def load(path: str | Path) -> Any:
         if path.suffix == ".keras":
             import keras
 
-            return keras.models.load_model(path)
+            try:
+                return keras.models.load_model(path)
+            except TypeError:  # its loss may be a function of the notebook: predicts without it
+                return keras.models.load_model(path, compile=False)
         with path.open("rb") as file:
             return pickle.load(file)
     except Exception as error:

@@ -106,6 +106,16 @@ def test_a_model_can_be_pulled_and_loaded(keras_worker):
     assert float(model(first)[0, 0]) == pytest.approx(told)
 
 
+def test_a_model_with_a_loss_of_the_notebook_is_loaded_and_predicts(keras_worker):
+    heard = keras_worker.run(
+        MODEL + "def gap(truth, guess):\n    return keras.ops.mean(keras.ops.abs(truth - guess))\n"
+        "model.compile(loss=gap)\nmodel.fit(x, y)\nfirst = x[:1]\ntold = float(model(first)[0, 0])",
+        pull=["model", "told", "first"],
+    )
+    model, told, first = (values.load(v["file"]) for v in heard.end["values"])
+    assert float(model(first)[0, 0]) == pytest.approx(told)
+
+
 def test_training_can_be_interrupted(keras_worker):
     async def interrupt(conversation):
         await conversation.until(lambda heard: heard.of("progress"))

@@ -131,6 +131,16 @@ def test_the_best_run_is_by_what_its_metric_means():
         sweep.best("loss", "most")
 
 
+def test_where_there_is_no_best_run_it_says_why():
+    failed, _ = add({"lr": 1}, {"lr": 2})
+    with pytest.raises(RunError, match=r"^No run has logged a metric yet\.$"):
+        lepton.run("s1").best()
+    error = {"kind": "exception", "message": "ValueError: too steep"}
+    records.update({failed: {"state": "failed", "error": error}})
+    with pytest.raises(RunError, match=r"yet\. 1 of 2 failed; r1: ValueError: too steep$"):
+        lepton.run("s1").best()
+
+
 def test_a_sweep_is_a_sequence_and_a_table():
     numbers = add({"lr": 1}, {"lr": 2})
     records.update({n: {"state": "done", "metrics": {"loss": n / 10}} for n in numbers})
