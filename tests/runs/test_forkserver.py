@@ -197,15 +197,22 @@ def test_a_module_that_is_missing_is_left_out(tmp_path):
     assert "no_such_module" in (tmp_path / "fork.log").read_text()
 
 
-def test_it_ends_when_its_folder_has_been_removed(tmp_path):
+@pytest.mark.parametrize("removed", ["the folder", "only the lock so far"])
+def test_it_ends_when_its_folder_is_removed_and_makes_nothing_again(tmp_path, removed):
+    folder = tmp_path / "fork"
+
     async def start_and_remove():
-        server = await connect_or_start(tmp_path / "fork", (), linger=0.1)
+        server = await connect_or_start(folder, (), linger=0.1)
         pid = (await server.ready())["pid"]
-        shutil.rmtree(tmp_path / "fork")
+        if removed == "the folder":
+            shutil.rmtree(folder)
+        else:
+            (folder / "fork.lock").unlink()
         server.close()
         return pid
 
     assert gone(asyncio.run(start_and_remove()))
+    assert not (folder / "fork.lock").exists()
 
 
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path):

@@ -209,7 +209,7 @@ class Server:
     def _retire(self) -> bool:
         """Remove the socket, unless somebody is about to connect."""
         try:
-            with self._path.with_suffix(".lock").open("w") as lock:
+            with self._path.with_suffix(".lock").open("r+") as lock:  # "w" would make it again
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._path.unlink()
                 self._listener.close()
