@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +39,8 @@ def clean(args: Namespace, context: Context) -> Result:
         )
         document, lines = found.to_dict(), [repr(found)]
         if args.apply is None:
-            hint = "Write it without them (outliers stay): %lepton data clean PATH --apply OUT"
+            again = f"%lepton data clean {shlex.quote(args.path)} --apply cleaned.zarr"
+            hint = f"Write it without them (outliers stay): {again}"
             lines += [spoken(hint, context.place)] if len(found) else []
         else:
             made = found.apply(args.apply, force=args.force, parallel=parallel, progress=progress)
