@@ -15,6 +15,7 @@ setup: .venv/ready    ## make .venv complete, with the front end in it
 .venv/ready: pyproject.toml labextension/package.json
 	@command -v node >/dev/null || { echo "Lepton's front end needs Node 20 or later to be built from a git checkout (a released wheel or sdist needs none): apt-get install nodejs, or https://nodejs.org"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lepton needs Python 3.11 or later: make PYTHON=python3.11")'
+	@echo "Lepton and all that its tests need are installed into .venv: minutes and 4 GB, this once"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,dev]'
@@ -42,7 +43,7 @@ test: setup           ## all tests that need no GPU
 	$(BIN)/python -m pytest -m "not gpu"
 
 lab: setup            ## open JupyterLab on the quickstart
-	$(BIN)/jupyter lab notebooks/quickstart.ipynb
+	$(BIN)/jupyter lab notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lint: setup           ## style and types
 	$(BIN)/ruff check .
@@ -59,7 +60,8 @@ docs: setup           ## the documentation as a site, in docs/_build
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 	@echo "docs/_build/index.html"
 
-pictures: setup       ## the pictures of docs/lab.md and docs/pages.md
+pictures: setup       ## the pictures of README.md, docs/lab.md and docs/pages.md
+	$(BIN)/python tests/browser/quickstart_picture.py
 	$(BIN)/python -m tests.browser.pictures
 	$(BIN)/python tests/browser/page_pictures.py
 	$(BIN)/python tests/browser/gpu_pictures.py

@@ -65,6 +65,8 @@ class Notebook:
 def notebook(files: Path) -> Iterator[Notebook]:
     """Start a kernel, and a cluster that all pages use."""
     made = Notebook()
+    # Beside the cluster's start, for the first page that needs it would wait for it alone.
+    made.run("import threading; threading.Thread(target=__import__, args=['keras']).start()", "")
     made.run(world.common(files) + "%lepton cluster start --workers 2", "start")
     yield made
     made.run("for cluster in lepton.clusters(): cluster.stop(force=True)", "end")

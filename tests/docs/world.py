@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,13 @@ BEFORE = {
     "docs/labelling.md": "import time\nmonday = time.time()\n",
     "docs/models.md": _OPEN + _FASHION,
     "docs/placement.md": """
+import os
+from pathlib import Path
+light = Path(os.environ["JUPYTER_CONFIG_DIR"], "lepton_config.json")
+light.parent.mkdir(exist_ok=True)
+light.write_text('{"Settings": {"preload": []}}')  # nothing on this page needs TensorFlow
 %lepton cluster start --name site --workers 1 --place edge
+light.unlink()
 def train(): return sum(range(1000))
 """,
     "docs/preparing.md": """
@@ -88,9 +95,10 @@ encode = lambda texts: np.zeros((len(texts), 4))
 }
 
 # An answer that is an error fails as a wrong command does.
-TERMINAL = """%%bash
+TERMINAL = f"""%%bash
 set -euo pipefail
-curl() { command curl --fail --silent --show-error "$@"; }
+PATH={Path(sys.executable).parent}:$PATH
+curl() {{ command curl --fail --silent --show-error "$@"; }}
 """
 
 # What the page has started ends well, unless the page itself cancels it.
