@@ -36,7 +36,7 @@ def take(browser: Any, lab: Any) -> None:
             book.run(index)
     side.press("Look for datasets again", side.section("data"))
     book.wait_for(sweep, "2 done, 2 running")
-    side.node.locator(".lps-Run.lps-mod-running .lps-Sparkline").nth(1).wait_for()
+    book.output(sweep).locator("td", has_text="epoch 2/").first.wait_for()
     command(page, "notebook:move-cursor-up")  # to the heading above, so that both are in view
     page.mouse.move(1100, 800)
     page.wait_for_timeout(3000)  # the view has come to rest
