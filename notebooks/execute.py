@@ -1,7 +1,8 @@
 """Execute notebooks headless: progress on the terminal, results as HTML, held to time and memory.
 
 `make notebooks` executes all of them, `python notebooks/execute.py text edge` these two. Each
-asserts its own figures; here ten minutes or 1.5 GiB exceeded are failures, too.
+asserts its own figures, and prints them as "… (bound …)" just before; the summary repeats these
+lines. Here ten minutes or 1.5 GiB exceeded are failures, too.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ SECONDS, MEMORY = 600, 1536 << 20  # what a notebook may take
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a notebook went: whether all cells ran, seconds, and the peak of memory in bytes."""
+    """How a notebook went: whether all cells ran, seconds, peak of memory in bytes, figures."""
 
     done: bool
     seconds: float
     memory: int
+    figures: list[str]
 
 
 def main() -> int:
@@ -54,6 +56,8 @@ def main() -> int:
             f"{name:<14} {outcome.seconds:4.0f} s  {outcome.memory >> 20:5} MiB  "
             f"{', '.join(faults) or 'good'}"
         )
+        for line in outcome.figures:
+            print(f"    {line}")
     return failed
 
 
@@ -104,7 +108,7 @@ def execute(name: str) -> Outcome:
     page, _ = HTMLExporter().from_notebook_node(notebook)
     (OUT / f"{name}.html").write_text(page)
     print(f"\nThe executed notebook: {(OUT / f'{name}.html').relative_to(HERE.parent)}")
-    return Outcome(not failed, seconds, max(peak))
+    return Outcome(not failed, seconds, max(peak), _figures(notebook))
 
 
 def _titles(notebook: nbformat.NotebookNode) -> dict[int, str]:
@@ -128,6 +132,13 @@ def _show(cell: nbformat.NotebookNode) -> None:
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
         if text.strip() and not text.startswith("<"):
             print("  " + text.rstrip().replace("\n", "\n  "), flush=True)
+
+
+def _figures(notebook: nbformat.NotebookNode) -> list[str]:
+    """Return the lines that tell a figure and its bound."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    lines = (line for output in outputs for line in output.get("text", "").splitlines())
+    return [line for line in lines if "(bound" in line]
 
 
 @contextmanager
