@@ -4,20 +4,24 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help setup demo notebooks test lab lint format docs pictures bench release clean
+.PHONY: help setup front demo notebooks test lab lint format docs pictures bench release clean
 
 help:                 ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-setup: .venv/ready    ## make .venv complete, with the front end in it
-	@$(MAKE) --no-print-directory .venv/front
+setup: .venv/ready front  ## make .venv complete, with the front end in it
 
-.venv/ready: pyproject.toml labextension/package.json
+# What the demo and the lab need is half of what the tests do, and there in half the time.
+.venv/lab: pyproject.toml labextension/package.json
 	@command -v node >/dev/null || { echo "Lepton's front end needs Node 20 or later to be built from a git checkout (a released wheel or sdist needs none): apt-get install nodejs, or https://nodejs.org"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lepton needs Python 3.11 or later: make PYTHON=python3.11")'
-	@echo "Lepton and all that its tests need are installed into .venv: minutes and 4 GB, this once"
+	@echo "Lepton with TensorFlow goes into .venv: some minutes and 2.5 GB, this once."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,litert,search]'
+	@touch $@
+
+.venv/ready: .venv/lab
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,dev]'
 	@touch $@
 
@@ -27,12 +31,15 @@ BUNDLE := lepton_jlab/labextension/static/style.js
 $(BUNDLE): $(shell find labextension/src labextension/style labextension/schema -type f) labextension/yarn.lock
 	cd labextension && jlpm install --immutable && jlpm build:prod
 
-.venv/front: .venv/ready $(BUNDLE)
+front: .venv/lab
+	@$(MAKE) --no-print-directory .venv/front
+
+.venv/front: .venv/lab $(BUNDLE)
 	@test -d labextension/node_modules || (cd labextension && jlpm install --immutable)
 	$(BIN)/jupyter-builder develop . --overwrite
 	@touch $@
 
-demo: setup           ## run the quickstart end to end on the CPU, result on the terminal and as HTML
+demo: front           ## run the quickstart end to end on the CPU, result on the terminal and as HTML
 	$(BIN)/python notebooks/demo.py
 
 notebooks: setup      ## execute all notebooks, each held to its figures, ten minutes and 1.5 GiB
@@ -42,7 +49,7 @@ test: setup           ## all tests that need no GPU
 	cd labextension && jlpm test
 	$(BIN)/python -m pytest -m "not gpu"
 
-lab: setup            ## open JupyterLab on the quickstart
+lab: front            ## open JupyterLab on the quickstart
 	$(BIN)/jupyter lab notebooks --LabApp.default_url=/lab/tree/quickstart.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lint: setup           ## style and types
