@@ -103,14 +103,18 @@ def _one(path: Path, known: Planted, test: tuple[Any, ...], seed: int) -> dict[s
     one = _shares("wrong labels", set(found.indices("label").tolist()), wrong)
     if find_spec("cleanlab") is not None:
         one |= _shares("wrong labels by cleanlab", _by_cleanlab(found, told[0], dataset), wrong)
+    broken = set(known.broken.tolist())
     for title, kind, true in (
         ("copies", "duplicate", known.copies),
         ("near copies", "near-duplicate", known.near),
     ):
-        pairs = {frozenset((f.index, f.other)) for f in found.of(kind)}
+        # Two images may have been broken to the same picture: that is not found wrongly.
+        pairs = {
+            pair for f in found.of(kind) if not (pair := frozenset((f.index, f.other))) <= broken
+        }
         one |= _shares(title, pairs, set(map(frozenset, true.tolist())))
-    broken = set(found.indices("constant", "broken").tolist())
-    one |= _shares("broken", broken, set(known.broken.tolist()))
+    found_broken = set(found.indices("constant", "broken").tolist())
+    one |= _shares("broken", found_broken, broken)
     cleaned = found.apply(path.with_name("cleaned.zarr"), force=True)
     steps = TRAINED * len(dataset) // BATCH
     before = _accuracy(dataset, test, seed, steps)
