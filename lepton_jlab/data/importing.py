@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -120,7 +121,15 @@ def import_dataset(
     except KeyboardInterrupt:
         report(0, 0, "interrupted: what was written is removed")
         raise
+    _give_back()
     return open_dataset(destination)
+
+
+def _give_back() -> None:
+    """Return to the system what glibc keeps of each thread's freed memory: kernels live long."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _silent(_done: int, _total: int, _text: str) -> None:

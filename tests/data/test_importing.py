@@ -350,3 +350,23 @@ def test_an_interrupted_import_leaves_no_dataset(tmp_path: Path, number: signal.
     assert len(left) == (1 if number == signal.SIGKILL else 0)  # hidden, and cleared by the next
     import_dataset(tmp_path / "a.npy", tmp_path / "a.zarr")
     assert names(tmp_path) == ["a.npy", "a.zarr"]
+
+
+FREED = """
+import ctypes, pathlib, sys
+import numpy as np, psutil
+from lepton_jlab.data import import_dataset
+
+values = np.random.default_rng(0).normal(size=(20_000, 24, 24)).astype("f4").round(2)
+import_dataset({"x": values}, pathlib.Path(sys.argv[1]), max_error=0.005)
+before = psutil.Process().memory_full_info().uss
+ctypes.CDLL(None).malloc_trim(0)
+print(before - psutil.Process().memory_full_info().uss)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="malloc_trim is glibc's")
+def test_an_import_keeps_back_no_memory_that_it_has_freed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FREED, str(tmp_path / "a.zarr")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) < 8 << 20  # 30 to 40 MiB, if nothing were given back
