@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -40,10 +41,12 @@ def test_a_block_is_run_or_says_why_not(page: Path) -> None:
 
 
 class Notebook:
-    """A kernel in which the pages are run, one after another."""
+    """A kernel in which the pages are run, one after another, with records of its own."""
 
-    def __init__(self) -> None:
-        self.manager, self.client = start_new_kernel()
+    def __init__(self, records: Path) -> None:
+        # Pages that do something with all datasets, or all runs, would find those of other tests.
+        environment = {**os.environ, "JUPYTER_DATA_DIR": str(records)}
+        self.manager, self.client = start_new_kernel(env=environment)
 
     def run(self, source: str, place: str) -> None:
         """Run a cell; an error fails the test with the place in the documentation."""
@@ -62,9 +65,9 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def notebook(files: Path) -> Iterator[Notebook]:
+def notebook(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     """Start a kernel, and a cluster that all pages use."""
-    made = Notebook()
+    made = Notebook(tmp_path_factory.mktemp("records"))
     # Beside the cluster's start, for the first page that needs it would wait for it alone.
     made.run("import threading; threading.Thread(target=__import__, args=['keras']).start()", "")
     made.run(world.common(files) + "%lepton cluster start --workers 2", "start")
