@@ -15,7 +15,7 @@ setup: .venv/ready front  ## make .venv complete, with the front end in it
 .venv/lab: pyproject.toml labextension/package.json
 	@command -v node >/dev/null || { echo "Lepton's front end needs Node 20 or later to be built from a git checkout (a released wheel or sdist needs none): apt-get install nodejs, or https://nodejs.org"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lepton needs Python 3.11 or later: make PYTHON=python3.11")'
-	@echo "Lepton with TensorFlow goes into .venv: some minutes and 2.5 GB, this once."
+	@echo "Lepton with TensorFlow goes into .venv: some minutes and 2.4 GB, this once."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,litert,search]'

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -18,7 +16,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-PICTURES = HERE.parent.parent / "docs" / "pictures"
 WIDTHS = (1280, 1600)
 HEIGHT = 1000
 GIB = 2**30
@@ -56,32 +53,24 @@ def load(gpus: Any, tick: int) -> None:
 
 def take(browser: Any, lab: Any, width: int, runs: dict[str, str], work: Any) -> None:
     """Keep what the pages and the sidebar look like, in both themes."""
-    from PIL import Image
+    from conftest import open_page
     from sidebar import Sidebar, command, theme
+    from studio import keep
 
-    page = browser.new_page(viewport={"width": width, "height": HEIGHT})
-    page.set_default_timeout(90_000)
-    page.goto(f"{lab.url}lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}")
-    page.wait_for_selector("#jupyterlab-splash", state="detached")
-    page.wait_for_function("window.jupyterapp !== undefined")
-    page.evaluate("async () => { await window.jupyterapp.restored; }")
+    page = open_page(browser.new_context(viewport={"width": width, "height": HEIGHT}), lab)
     side = Sidebar(page)
     for heading in side.node.locator("[data-section] h3 button").all():
         part = heading.get_attribute("aria-controls").removeprefix("lp-section-")
         if (heading.get_attribute("aria-expanded") == "true") != (part == "resources"):
             heading.click()
 
-    def keep(name: str) -> None:
+    def snap(name: str) -> None:
         work(4.0)
-        file = PICTURES / f"{name}-{width}-{look.lower()}.png"
-        page.screenshot(path=file)
-        with Image.open(file) as picture:  # a third of the bytes
-            small = picture.convert("RGB").quantize(dither=Image.Dither.NONE)
-        small.save(file, optimize=True)
+        keep(page, f"pictures/{name}-{width}-{look.lower()}")
 
     for look in ("Light", "Dark"):
         theme(page, look)
-        keep("gpus-sidebar")
+        snap("gpus-sidebar")
     command(page, "application:toggle-left-area")
     pages = {
         "gpus": ("lepton:open-resources", {}),
@@ -93,68 +82,60 @@ def take(browser: Any, lab: Any, width: int, runs: dict[str, str], work: Any) ->
         for name, (opening, arguments) in pages.items():
             command(page, opening, arguments)
             page.locator(".jp-MainAreaWidget:not(.lm-mod-hidden) .lp-Block").first.wait_for()
-            keep(name)
-    page.close()
+            snap(name)
+    page.context.close()
 
 
 def main() -> None:
     """Run a lab and a cluster of its own beside eight invented GPUs, and make the pictures."""
-    with tempfile.TemporaryDirectory() as temporary:
-        home = Path(temporary)
-        for name in ("DATA", "RUNTIME", "CONFIG"):
-            os.environ[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
-        os.environ["IPYTHONDIR"] = str(home / "ipython")
-        (home / "config").mkdir()
-        (home / "config" / "lepton_config.json").write_text('{"Settings": {"preload": []}}')
-        from conftest import CHROMIUM, FLAGS, Lab
-        from jupyter_client import KernelManager
-        from nvml import InventedGpus, compiled
-        from playwright.sync_api import sync_playwright
+    from nvml import InventedGpus, compiled
+    from studio import open_lab, private_home
 
-        import lepton_jlab as lepton
-        from lepton_jlab.runs.usage import usage
-
+    with private_home(preload=False) as home:
         gpus = InventedGpus(home / "gpus", compiled(home), 8)
         load(gpus, 0)
         os.environ |= gpus.environment
-        lab = Lab(home, secrets.token_hex(16))
-        lab.start()
-        cluster = lepton.start_cluster(workers=3, threads=1)
-        (home / "runtime").mkdir(exist_ok=True)
-        kernel = KernelManager(
-            connection_file=str(home / "runtime" / f"kernel-{uuid.uuid4()}.json")
-        )
-        other = subprocess.Popen(["sleep", "1000"])
-        PICTURES.mkdir(exist_ok=True)
-        try:
-            lepton.submit(WORK, name="first", sweep={"epochs": [2, 5]}).wait(120)
-            sweep = lepton.submit(WORK, name="trials", sweep={"epochs": [3, 8, 5]}).wait(120)
-            lepton.submit(LONG, name="long", sweep={"x": [1, 2, 3]})
-            kernel.start_kernel()
-            while len(pids := [one["pid"] for one in usage()["runs"].values()]) < 3:
-                time.sleep(0.2)
-            for index, pid in enumerate([*pids, pids[0]]):
-                gpus.put(index, pid, 12 * GIB, use=90)
-            gpus.put(4, kernel.provisioner.pid, 6 * GIB)
-            gpus.put(6, other.pid, 2 * GIB)
+        with open_lab(home) as (lab, browser):
+            show(browser, lab, gpus)
 
-            def work(seconds: float) -> None:
-                end = time.monotonic() + seconds
-                while time.monotonic() < end:
-                    load(gpus, round(time.monotonic() * 2))
-                    time.sleep(0.5)
 
-            work(20)
-            runs = {"run": sweep[1].id, "sweep": sweep.id}
-            with sync_playwright() as play:
-                browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                for width in WIDTHS:
-                    take(browser, lab, width, runs, work)
-        finally:
-            kernel.shutdown_kernel(now=True)
-            other.kill()
-            cluster.stop(force=True)
-            lab.stop()
+def show(browser: Any, lab: Any, gpus: Any) -> None:
+    """Give the GPUs to runs, a kernel and another program, and take the pictures."""
+    from jupyter_client import KernelManager
+
+    import lepton_jlab as lepton
+    from lepton_jlab.runs.usage import usage
+
+    lepton.start_cluster(workers=3, threads=1)
+    runtime = lab.home / "runtime"
+    runtime.mkdir(exist_ok=True)
+    kernel = KernelManager(connection_file=str(runtime / f"kernel-{uuid.uuid4()}.json"))
+    other = subprocess.Popen(["sleep", "1000"])
+    try:
+        lepton.submit(WORK, name="first", sweep={"epochs": [2, 5]}).wait(120)
+        sweep = lepton.submit(WORK, name="trials", sweep={"epochs": [3, 8, 5]}).wait(120)
+        lepton.submit(LONG, name="long", sweep={"x": [1, 2, 3]})
+        kernel.start_kernel()
+        while len(pids := [one["pid"] for one in usage()["runs"].values()]) < 3:
+            time.sleep(0.2)
+        for index, pid in enumerate([*pids, pids[0]]):
+            gpus.put(index, pid, 12 * GIB, use=90)
+        gpus.put(4, kernel.provisioner.pid, 6 * GIB)
+        gpus.put(6, other.pid, 2 * GIB)
+
+        def work(seconds: float) -> None:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                load(gpus, round(time.monotonic() * 2))
+                time.sleep(0.5)
+
+        work(20)
+        runs = {"run": sweep[1].id, "sweep": sweep.id}
+        for width in WIDTHS:
+            take(browser, lab, width, runs, work)
+    finally:
+        kernel.shutdown_kernel(now=True)
+        other.kill()
 
 
 if __name__ == "__main__":

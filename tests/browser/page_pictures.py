@@ -5,16 +5,12 @@ python tests/browser/page_pictures.py [NAME …]
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-PICTURES = HERE.parent.parent / "docs" / "pictures"
 WIDTHS = (1280, 1600)
 HEIGHT = 1000
 SWEEP = {"lr": [0.1, 0.01, 0.001, 0.0001], "units": [16, 64, 128]}
@@ -100,15 +96,12 @@ def label(view: Any) -> None:
 
 def take(browser: Any, lab: Any, pages: dict[str, tuple[str, dict[str, Any]]]) -> None:
     """Open each page in each width and theme, and keep what it looks like."""
-    from PIL import Image
+    from conftest import open_page
     from sidebar import command, theme
+    from studio import keep
 
     for width in WIDTHS:
-        page = browser.new_page(viewport={"width": width, "height": HEIGHT})
-        page.set_default_timeout(90_000)
-        page.goto(f"{lab.url}lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}")
-        page.wait_for_selector("#jupyterlab-splash", state="detached")
-        page.evaluate("async () => { await window.jupyterapp.restored; }")
+        page = open_page(browser.new_context(viewport={"width": width, "height": HEIGHT}), lab)
         command(page, "application:toggle-left-area")
         for look in ("Light", "Dark"):
             theme(page, look)
@@ -124,41 +117,20 @@ def take(browser: Any, lab: Any, pages: dict[str, tuple[str, dict[str, Any]]]) -
                     view.get_by_role("button", name="Predict").click()
                     view.get_by_text("answered in").wait_for()
                 page.wait_for_timeout(1500)  # charts and pictures of samples are drawn
-                file = PICTURES / f"{name}-{width}-{look.lower()}.png"
-                page.screenshot(path=file)
-                with Image.open(file) as picture:  # a third of the bytes
-                    picture.convert("RGB").quantize(dither=Image.Dither.NONE).save(
-                        file, optimize=True
-                    )
-        page.close()
+                keep(page, f"pictures/{name}-{width}-{look.lower()}")
+        page.context.close()
 
 
 def main() -> None:
     """Run a lab and a cluster of its own, and make the pictures."""
-    with tempfile.TemporaryDirectory() as temporary:
-        home = Path(temporary)
-        for name in ("DATA", "RUNTIME", "CONFIG"):
-            os.environ[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
-        os.environ["IPYTHONDIR"] = str(home / "ipython")
-        from conftest import CHROMIUM, FLAGS, Lab
-        from playwright.sync_api import sync_playwright
+    from studio import open_lab, private_home
 
-        import lepton_jlab as lepton
-        from lepton_jlab.models.serving import stop
+    import lepton_jlab as lepton
 
-        lab = Lab(home, secrets.token_hex(16))
-        lab.start()
-        cluster = lepton.start_cluster(workers=2, threads=1)
-        PICTURES.mkdir(exist_ok=True)
-        try:
-            with sync_playwright() as play:
-                browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                made = make(lab.root)
-                take(browser, lab, {name: made[name] for name in sys.argv[1:] or made})
-        finally:
-            stop([endpoint.name for endpoint in lepton.endpoints()])
-            cluster.stop(force=True)
-            lab.stop()
+    with private_home() as home, open_lab(home) as (lab, browser):
+        lepton.start_cluster(workers=2, threads=1)
+        made = make(lab.root)
+        take(browser, lab, {name: made[name] for name in sys.argv[1:] or made})
 
 
 if __name__ == "__main__":

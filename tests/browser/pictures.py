@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-PICTURES = HERE.parent.parent / "docs" / "pictures"
 WIDTHS = (1280, 1600)
 HEIGHT = 900
 TRIAL = """import math, random, time, lepton_jlab as lepton
@@ -41,16 +37,12 @@ def make(folder: Path) -> None:
 
 def take(browser: Any, lab: Any, views: dict[str, tuple[str, ...]]) -> None:
     """Keep what each view looks like, a view being the sections that are open."""
-    from PIL import Image
+    from conftest import open_page
     from sidebar import Sidebar, theme
+    from studio import keep
 
     for width in WIDTHS:
-        page = browser.new_page(viewport={"width": width, "height": HEIGHT})
-        page.set_default_timeout(90_000)
-        page.goto(f"{lab.url}lab/workspaces/w{secrets.token_hex(4)}?token={lab.token}")
-        page.wait_for_selector("#jupyterlab-splash", state="detached")
-        page.wait_for_function("window.jupyterapp !== undefined")
-        page.evaluate("async () => { await window.jupyterapp.restored; }")
+        page = open_page(browser.new_context(viewport={"width": width, "height": HEIGHT}), lab)
         side = Sidebar(page)
         for name, sections in views.items():
             for heading in side.node.locator("[data-section] h3 button").all():
@@ -65,12 +57,8 @@ def take(browser: Any, lab: Any, views: dict[str, tuple[str, ...]]) -> None:
                 theme(page, look)
                 page.mouse.move(width - 5, HEIGHT - 60)
                 page.wait_for_timeout(2500)  # pictures of samples and some seconds of curves
-                file = PICTURES / f"{name}-{width}-{look.lower()}.png"
-                page.screenshot(path=file)
-                with Image.open(file) as picture:  # a third of the bytes
-                    small = picture.convert("RGB").quantize(dither=Image.Dither.NONE)
-                small.save(file, optimize=True)
-        page.close()
+                keep(page, f"pictures/{name}-{width}-{look.lower()}")
+        page.context.close()
 
 
 def ask(side: Any) -> None:
@@ -84,35 +72,18 @@ def ask(side: Any) -> None:
 
 def main() -> None:
     """Run a lab and a cluster of its own, and make the pictures."""
-    with tempfile.TemporaryDirectory() as temporary:
-        home = Path(temporary)
-        for name in ("DATA", "RUNTIME", "CONFIG"):
-            os.environ[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
-        os.environ["IPYTHONDIR"] = str(home / "ipython")
-        (home / "config").mkdir()
-        (home / "config/lepton_config.json").write_text('{"Settings": {"preload": []}}')
-        from conftest import CHROMIUM, FLAGS, Lab
-        from playwright.sync_api import sync_playwright
+    from studio import open_lab, private_home
 
-        import lepton_jlab as lepton
+    import lepton_jlab as lepton
 
-        lab = Lab(home, secrets.token_hex(16))
-        lab.start()
-        PICTURES.mkdir(exist_ok=True)
-        everything = ("clusters", "runs", "data", "models", "resources")
-        try:
-            with sync_playwright() as play:
-                browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                take(browser, lab, {"empty": everything})
-                lepton.start_cluster(workers=2, threads=1)
-                make(lab.root)
-                views = {"sidebar": everything, "data": ("data",), "use": ("resources",)}
-                views["cluster-form"] = ("clusters",)
-                take(browser, lab, views)
-        finally:
-            for cluster in lepton.clusters():
-                cluster.stop(force=True)
-            lab.stop()
+    everything = ("clusters", "runs", "data", "models", "resources")
+    with private_home(preload=False) as home, open_lab(home) as (lab, browser):
+        take(browser, lab, {"empty": everything})
+        lepton.start_cluster(workers=2, threads=1)
+        make(lab.root)
+        views = {"sidebar": everything, "data": ("data",), "use": ("resources",)}
+        views["cluster-form"] = ("clusters",)
+        take(browser, lab, views)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +17,8 @@ def take(browser: Any, lab: Any) -> None:
     import nbformat
     from conftest import open_page
     from notebook import Notebook
-    from PIL import Image
     from sidebar import Sidebar, command
+    from studio import keep
 
     shutil.copy(ROOT / "notebooks/quickstart.ipynb", lab.root)
     page = open_page(browser.new_context(viewport={"width": 1440, "height": 810}), lab)
@@ -39,33 +36,15 @@ def take(browser: Any, lab: Any) -> None:
     command(page, "notebook:move-cursor-up")  # to the heading above, so that both are in view
     page.mouse.move(1100, 800)
     page.wait_for_timeout(3000)  # the view has come to rest
-    file = ROOT / "docs/quickstart.png"
-    page.screenshot(path=file)
-    with Image.open(file) as picture:  # a third of the bytes
-        picture.convert("RGB").quantize(dither=Image.Dither.NONE).save(file, optimize=True)
+    keep(page, "quickstart")
 
 
 def main() -> None:
     """Run a lab of its own, and make the picture."""
-    with tempfile.TemporaryDirectory() as temporary:
-        home = Path(temporary)
-        for name in ("DATA", "RUNTIME", "CONFIG"):
-            os.environ[f"JUPYTER_{name}_DIR"] = str(home / name.lower())
-        os.environ["IPYTHONDIR"] = str(home / "ipython")
-        from conftest import CHROMIUM, FLAGS, Lab
-        from playwright.sync_api import sync_playwright
+    from studio import open_lab, private_home
 
-        import lepton_jlab as lepton
-
-        lab = Lab(home, secrets.token_hex(16))
-        lab.start()
-        try:
-            with sync_playwright() as play:
-                take(play.chromium.launch(executable_path=CHROMIUM, args=FLAGS), lab)
-        finally:
-            for cluster in lepton.clusters():
-                cluster.stop(force=True)
-            lab.stop()
+    with private_home() as home, open_lab(home) as (lab, browser):
+        take(browser, lab)
 
 
 if __name__ == "__main__":
