@@ -44,10 +44,16 @@ loss = model.evaluate(ds.batches(50), verbose=0)[0]
 """
 
 
-def start(digits: lepton.Dataset, folder: Path, gates: list[int], checkpoint: float = 0.001) -> Run:
+def start(
+    digits: lepton.Dataset,
+    folder: Path,
+    gates: list[int],
+    checkpoint: float = 0.001,
+    code: str = TRAIN,
+) -> Run:
     values = {"ds": digits, "folder": str(folder), "gates": gates}
     pull = ["history", "loss"]
-    return lepton.submit(TRAIN, namespace=values, replicas=2, checkpoint=checkpoint, pull=pull)
+    return lepton.submit(code, namespace=values, replicas=2, checkpoint=checkpoint, pull=pull)
 
 
 def pid_at(folder: Path, gate: int, rank: int) -> int:
@@ -117,29 +123,30 @@ def test_a_checkpoint_after_the_last_step_of_an_epoch_trains_none_again(
     check(run, undisturbed.values["history"], 1e-5)
 
 
-@pytest.mark.parametrize("gate", ["within an epoch", "after its last step"])
-def test_epochs_of_steps_go_on_where_they_were(trio, digits, tmp_path, gate):
+@pytest.fixture(scope="module")
+def stepwise(trio, digits, tmp_path_factory):
+    """Train with epochs of seven steps, undisturbed; return the code and the run."""
     fit = "model.fit(ds.batches(16, shuffle=True, seed=3), "
     assert fit in TRAIN
     code = TRAIN.replace(fit, fit.replace("), ", ").repeat(), steps_per_epoch=7, "))
-    before = len(digits.batches(32, rank=0, world=2))
-    calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
-    gates = {calm: [], disturbed: [before + (9 if gate == "within an epoch" else 14 - 1)]}
-    runs = {}
-    for folder, stops in gates.items():
-        folder.mkdir()
-        values = {"ds": digits, "folder": str(folder), "gates": stops}
-        pull = ["history", "loss"]
-        run = lepton.submit(code, namespace=values, replicas=2, checkpoint=3600, pull=pull)
-        for stop in stops:
-            pids = [pid_at(folder, stop, rank) for rank in (0, 1)]
-            os.kill(pids[1], signal.SIGTERM)  # it makes a checkpoint after the next step, and goes
-            (folder / f"go-{stop}").touch()
-            wait_gone(pids)
-        runs[folder] = run.wait(200)
-        assert run.state == "done", run.error
-    assert runs[disturbed].to_dict()["attempt"] == 2
-    check(runs[disturbed], runs[calm].values["history"], 1e-5)
+    run = start(digits, tmp_path_factory.mktemp("calm"), [], code=code).wait(200)
+    assert run.state == "done", run.error
+    return code, run
+
+
+@pytest.mark.parametrize("steps", [9, 14 - 1], ids=["within an epoch", "after its last step"])
+def test_epochs_of_steps_go_on_where_they_were(trio, digits, tmp_path, stepwise, steps):
+    code, undisturbed = stepwise
+    gate = len(digits.batches(32, rank=0, world=2)) + steps
+    run = start(digits, tmp_path, [gate], checkpoint=3600, code=code)
+    pids = [pid_at(tmp_path, gate, rank) for rank in (0, 1)]
+    os.kill(pids[1], signal.SIGTERM)  # it makes a checkpoint after the next step, and goes
+    (tmp_path / f"go-{gate}").touch()
+    wait_gone(pids)
+    run.wait(200)
+    assert run.state == "done", run.error
+    assert run.to_dict()["attempt"] == 2
+    check(run, undisturbed.values["history"], 1e-5)
 
 
 def test_after_the_hosts_death_another_cluster_goes_on(trio, digits, tmp_path, undisturbed):
